@@ -1,0 +1,35 @@
+/*
+ * limits: the caps that hostile input meets, in one place. A file that exceeds one is refused with
+ * PITH_E_LIMIT or PITH_E_FORMAT and the cap in the sentence. They are far above what real models
+ * use (in brackets).
+ */
+#ifndef PX_BASE_LIMITS_H
+#define PX_BASE_LIMITS_H
+
+#define PX_MAX_META_KEYS          65536        // keys of a GGUF file [about 40]
+#define PX_MAX_KEY_BYTES          65535        // bytes of a key, as the GGUF specification says
+#define PX_MAX_TENSORS            65536        // tensors of a model [a 14 B model: about 600]
+#define PX_MAX_TENSOR_NAME        256          // bytes of a tensor's name, as written
+#define PX_MAX_DIMS               4            // axes of a tensor
+#define PX_MAX_ARRAY_DEPTH        4            // arrays inside arrays of metadata
+#define PX_MAX_SPLITS             4096         // files of a split model
+#define PX_MAX_VOCAB              (1 << 22)    // tokens [gemma 3: 262 144]
+#define PX_MAX_TOKEN_BYTES        (1 << 16)    // bytes of one token's text
+#define PX_MAX_LAYERS             1024         // [14 B: 48]
+#define PX_MAX_WIDTH              (1 << 20)    // hidden size, ffn size, heads times head size
+#define PX_MAX_CONTEXT            (1 << 26)    // tokens of context
+#define PX_MAX_JSON_BYTES         (64u << 20)  // config, index and template files read whole
+#define PX_MAX_TOKENIZER_BYTES    (256u << 20) // tokenizer.json, read as a stream [gemma 3: 33 MB]
+#define PX_MAX_SAFETENSORS_HEADER (100u << 20)
+#define PX_MAX_JSON_DEPTH         128
+#define PX_MAX_REFUSED_BYTES      (64u << 20) // most memory spent on a file before it is accepted
+
+#define PX_MAX_TEMPLATE_BYTES  (1u << 20) // source of a chat template
+#define PX_MAX_TEMPLATE_OUTPUT (64u << 20)
+#define PX_MAX_TEMPLATE_STEPS  50000000 // nodes evaluated while rendering
+#define PX_MAX_TEMPLATE_DEPTH  200      // nesting of expressions, blocks and macro calls
+#define PX_MAX_TEMPLATE_MEMORY (256u << 20)
+
+#define PX_MAX_TEXT_BYTES (256u << 20) // text handed to a tokenizer at once
+
+#endif

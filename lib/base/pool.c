@@ -1,0 +1,2 @@
+/* pool: see pool.h. */
+#include "base/pool.h"

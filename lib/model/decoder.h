@@ -1,0 +1,57 @@
+/*
+ * decoder: the one forward pass for all families. A step takes tokens of any number of sequences
+ * (prompt chunks and single tokens mixed), writes their keys and values into the sequences' pages
+ * and gives logits for the rows that ask.
+ *
+ * A decoder belongs to one thread at a time; it shares the model's weights with other decoders. Its
+ * work memory is made once for max_batch tokens; a step takes nothing from the heap. Results do not
+ * depend on the number of threads of the pool; they may depend on how tokens were split into steps
+ * only through the order of float additions.
+ */
+#ifndef PX_MODEL_DECODER_H
+#define PX_MODEL_DECODER_H
+
+#include "base/pool.h"
+#include "kern/ops.h"
+#include "model/kv.h"
+#include "model/weights.h"
+
+typedef struct px_decoder px_decoder;
+
+typedef struct px_decoder_options {
+    int32_t max_batch;  // most tokens of a step
+    int32_t max_logits; // most rows of logits of a step
+    int64_t n_ctx;      // longest context: chooses longrope's factors
+} px_decoder_options;
+
+/* hp, weights, kern and pool are lent and must outlive the decoder. */
+pith_status px_decoder_new(const px_hparams *hp, const px_weights *weights, const px_kern *kern,
+                           px_pool *pool, const px_decoder_options *options, px_decoder **out,
+                           pith_error *err);
+void px_decoder_free(px_decoder *d);
+
+/* Consecutive tokens of one sequence: they take positions seq->n_tokens and on. Room for them must
+ * be reserved. */
+typedef struct px_chunk {
+    px_kv_seq *seq;
+    const int32_t *tokens;
+    int32_t n;
+    int32_t n_logits; // logits are wanted for this many of the last tokens
+} px_chunk;
+
+/* Runs one step. On success each seq->n_tokens has grown by its chunk's n, and *logits points to
+ * rows of n_vocab floats, chunk after chunk, valid until the next step. `cancel` (may be NULL) is
+ * looked at between layers: when it becomes nonzero the step ends with CANCELLED. On failure no
+ * sequence has grown. */
+pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
+                            const volatile int *cancel, const float **logits, pith_error *err);
+
+/* Final hidden states of the step's rows that asked for logits: [n_rows, C], after the output norm.
+ * Valid as logits. */
+const float *px_decoder_hidden(const px_decoder *d);
+
+/* Bytes of work memory that a decoder with these options takes. */
+size_t px_decoder_bytes(const px_hparams *hp, const px_kern *kern, int n_threads,
+                        const px_decoder_options *options);
+
+#endif
