@@ -1,6 +1,8 @@
 /* cpu: see cpu.h. */
 #include "base/cpu.h"
 
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -55,4 +57,25 @@ bool px_cpu_find(const char *name, px_cpu_level *out)
         }
     }
     return false;
+}
+
+/* Logical processors that this process may run on. */
+static int count_allowed(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n > 0 ? n : 1;
+}
+
+px_cpu_cores px_cpu_count(void)
+{
+    int n = count_allowed();
+    return (px_cpu_cores){.physical = n, .logical = n};
+}
+
+void px_cpu_model(char *text, int n)
+{
+    snprintf(text, (size_t)n, "unknown");
 }
