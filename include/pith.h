@@ -87,6 +87,479 @@ PITH_API int pith_status_exit_code(pith_status status);
  */
 PITH_API int pith_status_http(pith_status status);
 
+/* The library's version, "0.1.0". Static storage. */
+PITH_API const char *pith_version(void);
+
+/* ------------------------------------------------------------------ shared small things */
+
+/* A lent stretch of text or bytes; not followed by a zero byte. */
+typedef struct pith_str {
+    const char *data;
+    size_t len;
+} pith_str;
+
+/* Called from inside long calls, on the caller's thread, at least ten times a second while work is
+ * done. done and total are in the unit of the call (bytes, tokens). Nonzero ends the call with
+ * PITH_E_CANCELLED. */
+typedef int (*pith_progress_fn)(void *user, uint64_t done, uint64_t total);
+
+/* Text that the library gives away: free with pith_text_free. data ends in a zero byte that len
+ * does not count. */
+typedef struct pith_text {
+    char *data;
+    size_t len;
+} pith_text;
+PITH_API void pith_text_free(pith_text *text);
+
+/* ------------------------------------------------------------------ machine */
+
+typedef struct pith_machine {
+    size_t size;
+    char cpu[96]; /* the processor's name as it reports itself, or "unknown" */
+    const char
+        *level; /* highest kernel level that this machine runs: "avx512bf16"; static storage */
+    int32_t physical_cores; /* that this process may use: affinity and quotas counted */
+    int32_t logical_cores;
+    uint64_t memory_bytes; /* of the machine, or of this process' control group if that is less */
+    uint64_t memory_free;  /* that could be used now without swapping */
+} pith_machine;
+
+/* Fills *out (its size member set by the caller, PITH_INIT). Fails only on a wrong size. */
+PITH_API pith_status pith_machine_get(pith_machine *out, pith_error *err);
+
+/* A kernel of the table that an engine at a level uses. */
+typedef struct pith_kernel {
+    const char *op;     /* "mul" */
+    const char *detail; /* "q4_k", or "" */
+    const char *level;  /* "avx2" */
+} pith_kernel;
+
+/* The i-th row of the kernel table for a cap (NULL or "": PITH_CPU from the environment, else the
+ * best). PITH_E_NOT_FOUND past the end, PITH_E_ARGUMENT for an unknown level, PITH_E_UNSUPPORTED
+ * for one that this machine does not run. */
+PITH_API pith_status pith_kernel_get(const char *cpu, int32_t i, pith_kernel *out, pith_error *err);
+
+/* The i-th level name that this program knows, lowest first, and whether this machine runs it; NULL
+ * past the end. */
+PITH_API const char *pith_cpu_level(int32_t i, bool *runs);
+
+/* ------------------------------------------------------------------ model */
+
+typedef struct pith_model pith_model;
+typedef struct pith_tokenizer pith_tokenizer;
+typedef struct pith_template pith_template;
+
+/* Parts of a model that an opening may leave out. */
+enum {
+    PITH_OPEN_NO_TOKENIZER = 1, /* for inspection: tokenizer and template are not built */
+    PITH_OPEN_NO_WEIGHTS = 2    /* the tokenizer alone: a vocabulary-only GGUF or a folder with
+                                   tokenizer files is enough */
+};
+
+typedef struct pith_model_options {
+    size_t size;
+    uint32_t flags; /* PITH_OPEN_* */
+    const char
+        *template_file; /* a Jinja file to use in place of the model's own template, or NULL */
+    const char *template_name; /* one of several named templates of the model ("tool_use"), or NULL
+                                  for the default */
+} pith_model_options;
+
+/* Opens a GGUF file (v2, v3, also split) or a Hugging Face model folder. Weights are mapped, not
+ * read: opening costs milliseconds and a few MiB. options may be NULL. Errors: NOT_FOUND, FORMAT,
+ * UNSUPPORTED, LIMIT, MEMORY, TEMPLATE; the sentence names file and key or tensor. *out is NULL
+ * then. */
+PITH_API pith_status pith_model_open(const char *path, const pith_model_options *options,
+                                     pith_model **out, pith_error *err);
+
+/* Engines and lent tokenizers, templates and strings of the model must be gone before. NULL is
+ * fine. */
+PITH_API void pith_model_close(pith_model *model);
+
+/* What the model is. Strings are lent and live as long as the model; "" where the file does not
+ * say. */
+typedef struct pith_model_info {
+    size_t size;
+    const char *path;
+    const char *format;       /* "GGUF v3", "Hugging Face folder" */
+    const char *architecture; /* "llama": the name in GGUF */
+    const char *family;       /* "LLaMA": the name people use */
+    const char *name;         /* general.name */
+    const char *license;      /* as the file states it */
+    const char *origin;       /* URL or repository as the file states it */
+    const char *flags; /* words for what is special in this decoder: "tied head, q/k norm, window
+                          512 on 5 of 6 layers" */
+    int32_t n_layers, n_vocab, n_ctx_train;
+    int32_t width, n_heads, n_kv_heads, head_dim, value_dim, ffn;
+    uint64_t n_parameters;
+    uint64_t file_bytes;   /* of all files of the model */
+    uint64_t weight_bytes; /* of its tensors */
+    int64_t n_tensors, n_metas;
+    const char *warnings; /* one a line: what the file holds that pith does not use or that looks
+                             wrong; "" for none */
+} pith_model_info;
+PITH_API pith_status pith_model_get_info(const pith_model *model, pith_model_info *out,
+                                         pith_error *err);
+
+/* Metadata in file order, 0 <= i < n_metas. value is JSON text; arrays longer than max_items are
+ * cut and end in "...". *key is lent; free value with pith_text_free. NOT_FOUND past the end. */
+PITH_API pith_status pith_model_get_meta(const pith_model *model, int64_t i, int64_t max_items,
+                                         const char **key, pith_text *value, pith_error *err);
+
+typedef struct pith_tensor_info {
+    size_t size;
+    const char *name;
+    const char *dtype; /* "q4_k" */
+    int32_t n_dims;
+    int64_t shape[4]; /* slowest axis first, as C would index it; n_dims of them */
+    uint64_t bytes;
+    const char *file; /* that it lies in */
+    uint64_t offset;  /* from the start of that file */
+} pith_tensor_info;
+/* Tensors in file order. NOT_FOUND past the end. */
+PITH_API pith_status pith_model_get_tensor(const pith_model *model, int64_t i,
+                                           pith_tensor_info *out, pith_error *err);
+
+/* Where the memory of running a model goes. */
+typedef struct pith_plan {
+    size_t size;
+    int64_t n_ctx;           /* in: tokens of context, 0 for the trained one */
+    const char *kv_type;     /* in: "f16" (default), "f32", "q8_0" */
+    int32_t n_threads;       /* in: 0 for the default */
+    int32_t n_batch;         /* in: 0 for the default */
+    uint64_t weight_bytes;   /* out: mapped from the file, shared with other processes */
+    uint64_t kv_bytes;       /* out: when the context is full; committed as it fills */
+    uint64_t kv_token_bytes; /* out: of one token */
+    uint64_t work_bytes;     /* out: activations, logits, tokenizer */
+} pith_plan;
+PITH_API pith_status pith_model_plan(const pith_model *model, pith_plan *plan, pith_error *err);
+
+/* ------------------------------------------------------------------ tokenizer */
+
+/* The model's tokenizer, lent; NULL when the file has none or it was opened without. Threads may
+ * share it. */
+PITH_API const pith_tokenizer *pith_model_tokenizer(const pith_model *model);
+
+enum {
+    PITH_TOKENIZE_SPECIAL =
+        1, /* special tokens written in the text are read as such; otherwise they are plain text */
+    PITH_TOKENIZE_NO_BOS = 2 /* leave out what the model's files put around a text (bos, eos) */
+};
+
+/* Token ids of a text. Two calls, or one with a guess: writes at most cap ids and always sets *n to
+ * the number there are; with ends not NULL, ends[i] is the byte of the text at which token i ends.
+ * Enough is len + 3 (each token takes a byte of the text, but for bos, eos and a prefix space).
+ * Returns OK also when cap was too small; nothing beyond cap is written. Errors: UNSUPPORTED (no
+ * such piece and no unknown token), LIMIT, MEMORY. */
+PITH_API pith_status pith_tokenize(const pith_tokenizer *tok, const char *text, size_t len,
+                                   uint32_t flags, int32_t *ids, uint32_t *ends, int64_t cap,
+                                   int64_t *n, pith_error *err);
+
+/* The bytes of one token in the middle of a text; lent; data NULL for an id out of range. Control
+ * tokens have none unless special. */
+PITH_API pith_str pith_token_bytes(const pith_tokenizer *tok, int32_t id, bool special);
+
+/* All ids as one text, valid UTF-8. */
+PITH_API pith_status pith_detokenize(const pith_tokenizer *tok, const int32_t *ids, int64_t n,
+                                     bool special, pith_text *out, pith_error *err);
+
+typedef struct pith_tokenizer_info {
+    size_t size;
+    const char *kind; /* "SentencePiece BPE", "byte-level BPE", "Unigram", "WordPiece" */
+    const char *pre;  /* GGUF name of the pre-tokenizer, or "" */
+    int32_t n_vocab;
+    int32_t bos, eos, eot, unk, pad; /* -1: none */
+    bool adds_bos, adds_eos;
+} pith_tokenizer_info;
+PITH_API pith_status pith_tokenizer_get_info(const pith_tokenizer *tok, pith_tokenizer_info *out,
+                                             pith_error *err);
+
+/* Whether generation ends at this token. */
+PITH_API bool pith_token_is_end(const pith_tokenizer *tok, int32_t id);
+
+/* The id whose text in the vocabulary is exactly this, or -1. */
+PITH_API int32_t pith_token_find(const pith_tokenizer *tok, const char *text, size_t len);
+
+/* ------------------------------------------------------------------ chat template */
+
+/* The template that the model's chat goes through, lent; NULL when the model was opened without a
+ * tokenizer. *name (may be NULL) says where it comes from: "tokenizer.chat_template", a file, or
+ * "default: chatml". */
+PITH_API const pith_template *pith_model_template(const pith_model *model, const char **name);
+
+/* Parses a template; name stands in messages. Errors: TEMPLATE with the line, LIMIT, MEMORY. */
+PITH_API pith_status pith_template_new(const char *name, const char *source, size_t len,
+                                       pith_template **out, pith_error *err);
+PITH_API void pith_template_free(pith_template *t);
+/* The source text; lent. */
+PITH_API pith_str pith_template_get_source(const pith_template *t);
+
+typedef enum pith_span_kind {
+    PITH_SPAN_GENERATION, /* inside {% generation %} */
+    PITH_SPAN_MESSAGE     /* printed for message `index` */
+} pith_span_kind;
+
+/* A stretch of a rendered text, in bytes. */
+typedef struct pith_span {
+    pith_span_kind kind;
+    int32_t index;
+    size_t start, end;
+} pith_span;
+
+typedef struct pith_rendered {
+    pith_text text;
+    pith_span *spans;
+    size_t n_spans;
+} pith_rendered;
+
+/* Renders with the members of a JSON object as variables: messages, tools, add_generation_prompt
+ * and any further ones. With a model, bos_token and eos_token default to the model's. Free with
+ * pith_rendered_free. Errors: TEMPLATE ("name: line N: ..."), FORMAT (the JSON), LIMIT, MEMORY. */
+PITH_API pith_status pith_template_render(const pith_template *t, const pith_model *model,
+                                          const char *json, size_t json_len, pith_rendered *out,
+                                          pith_error *err);
+PITH_API void pith_rendered_free(pith_rendered *r);
+
+/* ------------------------------------------------------------------ engine and sessions */
+
+typedef struct pith_engine pith_engine;
+typedef struct pith_session pith_session;
+
+typedef struct pith_engine_options {
+    size_t size;
+    int32_t n_threads; /* 0: the physical cores that this process may use */
+    const char
+        *cpu; /* cap on the kernels ("avx2"); NULL: PITH_CPU from the environment, else the best */
+    int64_t n_ctx; /* most tokens of one session; 0: the trained context (memory is taken only as it
+                      fills) */
+    int32_t n_batch;      /* most tokens of one step; 0: 512 */
+    int32_t max_sessions; /* 0: 64 */
+    const char *k_type;   /* dtype of keys in the cache: "f16" (NULL), "f32", "q8_0" */
+    const char *v_type;   /* of values */
+    uint64_t kv_bytes;    /* most memory of the cache; 0: no limit of its own */
+} pith_engine_options;
+
+/* Makes what computes: threads, kernels, work memory, an empty KV cache. options may be NULL. The
+ * model must outlive it. Errors: ARGUMENT (a context beyond the trained one times its scaling is
+ * fine, but a number below 1 is not), UNSUPPORTED (the CPU does not run that level; the model was
+ * opened without weights), MEMORY. */
+PITH_API pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
+                                     pith_engine **out, pith_error *err);
+/* Its sessions must be gone before. */
+PITH_API void pith_engine_free(pith_engine *engine);
+
+typedef struct pith_engine_info {
+    size_t size;
+    int32_t n_threads;
+    const char *cpu; /* level in use */
+    int64_t n_ctx;
+    int32_t n_batch;
+    uint64_t kv_bytes; /* committed now */
+    uint64_t work_bytes;
+} pith_engine_info;
+PITH_API pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out,
+                                          pith_error *err);
+
+/* What happens when a context is full. */
+typedef enum pith_overflow {
+    PITH_OVERFLOW_ERROR, /* the call fails with PITH_E_CONTEXT and says by how much */
+    PITH_OVERFLOW_SHIFT, /* the oldest tokens after the first n_keep are forgotten, half of the rest
+                            at a time, and what remains is computed anew at its new positions; the
+                            answer goes on */
+    PITH_OVERFLOW_TRUNCATE /* a prompt that is too long loses its oldest tokens after the first
+                              n_keep; an answer ends when full */
+} pith_overflow;
+
+typedef struct pith_session_options {
+    size_t size;
+    pith_overflow overflow;
+    int32_t n_keep; /* tokens at the beginning that shift and truncate keep; bos counts */
+} pith_session_options;
+
+/* One sequence of tokens in an engine, empty. All sessions of an engine belong to the engine's
+ * thread. */
+PITH_API pith_status pith_session_new(pith_engine *engine, const pith_session_options *options,
+                                      pith_session **out, pith_error *err);
+PITH_API void pith_session_free(pith_session *session);
+
+/* The tokens that the session holds, lent until the next call with it. */
+PITH_API const int32_t *pith_session_get_tokens(const pith_session *session, int64_t *n);
+
+/* Makes *out a new session that shares the first n tokens of this one: no copy, no computing. */
+PITH_API pith_status pith_session_fork(const pith_session *session, int64_t n, pith_session **out,
+                                       pith_error *err);
+
+/* Makes the session hold exactly these tokens. The longest prefix that it already holds is reused,
+ * the rest is computed. *logits (may be NULL): the last n_logits rows, [n_logits, n_vocab] f32,
+ * lent until the next call with any session of the engine. n_logits is at most n_batch. On failure
+ * or cancel the session holds a prefix of the tokens and may be used on. Errors: ARGUMENT (an id
+ * out of range), CONTEXT, CANCELLED, MEMORY, NUMERIC (NaN in the logits: a broken file). */
+PITH_API pith_status pith_session_set(pith_session *session, const int32_t *tokens, int64_t n,
+                                      int32_t n_logits, const float **logits, pith_error *err);
+
+/* Ends the call that the session is in, soon, with PITH_E_CANCELLED, or its next one if it is in
+ * none. From any thread, and from a signal handler. */
+PITH_API void pith_session_cancel(pith_session *session);
+
+/* ------------------------------------------------------------------ sampling */
+
+/* How a token is chosen from logits. Fill with pith_sampling_init, then change. Formulas and order:
+ * docs/sampling.md. */
+typedef struct pith_sampling {
+    size_t size;
+    const char *order; /* names in order, separated by ';'. Default:
+                          "penalties;dry;top_k;typical;top_p;min_p;xtc;temperature" */
+    float temperature; /* 0.8; 0: greedy, the largest logit after penalties and bias */
+    int32_t top_k;     /* 40; 0: off */
+    float top_p;       /* 0.95; 1: off */
+    float min_p;       /* 0.05; 0: off */
+    float typical;     /* 1: off */
+    float xtc_probability, xtc_threshold;                      /* 0, 0.1 */
+    float repeat_penalty, frequency_penalty, presence_penalty; /* 1, 0, 0 */
+    int32_t penalty_last_n;                 /* 64; -1: the whole context; 0: off */
+    float dry_multiplier, dry_base;         /* 0: off, 1.75 */
+    int32_t dry_allowed_length, dry_last_n; /* 2, -1 */
+    const char *const *dry_breakers;        /* NULL: "\n", ":", "\"", "*" */
+    int32_t n_dry_breakers;
+    int32_t mirostat; /* 0: off, 2: mirostat 2 in place of top_k, typical, top_p, min_p, xtc */
+    float mirostat_tau, mirostat_eta; /* 5, 0.1 */
+    int32_t min_keep;                 /* 1: filters leave at least so many */
+    uint64_t seed; /* PITH_SEED_RANDOM: chosen by the system and reported in the result */
+} pith_sampling;
+
+#define PITH_SEED_RANDOM UINT64_MAX
+
+/* The defaults above, with what the model's files recommend (generation_config.json,
+ * general.sampling.*) over them when model is not NULL. */
+PITH_API pith_status pith_sampling_init(pith_sampling *out, const pith_model *model,
+                                        pith_error *err);
+
+typedef struct pith_logit_bias {
+    int32_t token;
+    float bias; /* added to the logit; -INFINITY forbids */
+} pith_logit_bias;
+
+/* ------------------------------------------------------------------ generating */
+
+typedef struct pith_logprob {
+    int32_t token;
+    float logprob; /* natural logarithm of the model's own probability: before penalties, bias and
+                      filters */
+} pith_logprob;
+
+/* A piece of the answer. text is valid UTF-8, may be empty while a character or a stop string is
+ * still open, and never holds a part of a stop string. Lent for the call. */
+typedef struct pith_event {
+    const char *text;
+    size_t len;
+    int32_t token; /* that was just chosen, or -1 for text that was held back till the end */
+    float logprob; /* when asked for, else 0 */
+    const pith_logprob *top; /* the n_top likeliest, best first, when asked for */
+    int32_t n_top;
+} pith_event;
+
+/* Nonzero ends the answer: finish is then PITH_FINISH_CALLBACK. */
+typedef int (*pith_event_fn)(void *user, const pith_event *event);
+
+/* May change logits [n_vocab] before sampling (grammars, guards). tokens: all so far. Nonzero ends
+ * the answer as above. */
+typedef int (*pith_logits_fn)(void *user, float *logits, int32_t n_vocab, const int32_t *tokens,
+                              int64_t n_tokens);
+
+typedef enum pith_finish {
+    PITH_FINISH_END,      /* the model ended its turn */
+    PITH_FINISH_STOP,     /* a stop string appeared */
+    PITH_FINISH_LENGTH,   /* max_tokens reached */
+    PITH_FINISH_CONTEXT,  /* the context is full and the session's overflow is TRUNCATE */
+    PITH_FINISH_CALLBACK, /* a callback asked for it */
+    PITH_FINISH_CANCELLED,
+    PITH_FINISH_DEADLINE
+} pith_finish;
+
+typedef struct pith_request {
+    size_t size;
+    const int32_t *tokens; /* the whole context that the answer continues; a prefix that the session
+                              holds is reused */
+    int64_t n_tokens;      /* at least 1 */
+    int64_t max_tokens;    /* of the answer; negative: until it ends or the context is full; 0 only
+                              computes the context */
+    const pith_sampling *sampling; /* NULL: the defaults for the model */
+    const pith_str *stops;
+    int32_t n_stops;
+    const pith_logit_bias *bias;
+    int32_t n_bias;
+    bool logprobs;
+    int32_t n_top;            /* likeliest tokens per event, 0 to 100 */
+    bool ignore_end;          /* go on past end tokens, which are then text */
+    bool special;             /* control tokens that the model writes appear in the text */
+    double deadline;          /* seconds from now; 0: none */
+    pith_event_fn on_event;   /* may be NULL */
+    pith_logits_fn on_logits; /* may be NULL */
+    void *user;
+} pith_request;
+
+typedef struct pith_result {
+    size_t size;
+    pith_finish finish;
+    int32_t stop_index; /* which stop string, or -1 */
+    int64_t n_prompt;   /* tokens of the context */
+    int64_t n_reused;   /* of these, found in the session */
+    int64_t n_generated;
+    int64_t n_dropped; /* tokens that SHIFT or TRUNCATE forgot */
+    double prompt_seconds, decode_seconds;
+    uint64_t seed; /* that was used */
+} pith_result;
+
+/* Writes an answer. The session afterwards holds the context and the answer. result may be NULL.
+ * Errors: as pith_session_set. Ending by callback, cancel or deadline is not an error: see finish.
+ */
+PITH_API pith_status pith_generate(pith_session *session, const pith_request *request,
+                                   pith_result *result, pith_error *err);
+
+/* ------------------------------------------------------------------ scoring */
+
+typedef struct pith_score {
+    size_t size;
+    int64_t window;   /* in: tokens of each window, bos included; 0: the smaller of the engine's
+                         context and 2048 */
+    int64_t stride;   /* in: tokens that a window moves on; its first window - stride tokens are
+                         context only. 0: half the window */
+    int64_t n_tokens; /* out: scored */
+    int64_t n_windows;
+    double nll;           /* out: sum of negative log-likelihoods, natural logarithm */
+    double perplexity;    /* out: exp(nll / n_tokens) */
+    double bits_per_byte; /* out: nll / ln 2 / bytes of the text that were scored */
+} pith_score;
+
+/* How well the model predicts a text. Each token is scored once, with as much context as its window
+ * gives; the first token of the text is scored only where the model has a bos. Errors: ARGUMENT
+ * (text of under 2 tokens, odd window), and as pith_session_set. */
+PITH_API pith_status pith_score_text(pith_engine *engine, const char *text, size_t len,
+                                     pith_score *score, pith_progress_fn progress, void *user,
+                                     pith_error *err);
+
+/* Log-likelihood of each token after those before it: out[i] belongs to tokens[first + i], first >=
+ * 1, n - first of them. greedy (may be NULL) says whether it was the likeliest. The session is left
+ * holding the tokens; a shared prefix is reused. */
+PITH_API pith_status pith_score_tokens(pith_session *session, const int32_t *tokens, int64_t n,
+                                       int64_t first, float *out, bool *greedy, pith_error *err);
+
+/* ------------------------------------------------------------------ converting */
+
+typedef struct pith_convert_options {
+    size_t size;
+    const char *dtype; /* of matrices: "f32", "f16", "bf16"; NULL keeps what the source has (f32,
+                          f16 or bf16) */
+    pith_progress_fn progress; /* bytes written */
+    void *user;
+} pith_convert_options;
+
+/* Writes a model (a Hugging Face folder or a GGUF file of floats) as one GGUF v3 file. Streams:
+ * memory stays under 64 MiB. The file appears under its name only when complete; cancelled or
+ * failed, nothing is left. Errors: as pith_model_open, UNSUPPORTED (quantized weights), IO. */
+PITH_API pith_status pith_convert(const char *in, const char *out,
+                                  const pith_convert_options *options, pith_error *err);
+
 #ifdef __cplusplus
 }
 #endif
