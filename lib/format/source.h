@@ -114,7 +114,7 @@ pith_status px_source_open(const char *path, const px_source_options *options, p
                            pith_error *err);
 void px_source_close(px_source *source);
 
-/* The entry of that key or name, or NULL. Constant time. */
+/* The entry of that key or name, or NULL. Time grows with the logarithm of their number. */
 const px_meta *px_source_meta(const px_source *source, const char *key);
 const px_tensor *px_source_tensor(const px_source *source, const char *name);
 
