@@ -16,8 +16,8 @@ typedef struct px_arena {
     px_arena_chunk *first;   // chunks in order of use
     px_arena_chunk *current; // NULL before the first allocation
     size_t chunk_bytes;      // least size of a new chunk
-    size_t limit;            // most bytes of chunks held at once; 0 is no limit
-    size_t held;             // bytes of chunks held now
+    size_t limit;            // most bytes held at once; 0 is no limit
+    size_t held;             // bytes taken from the heap now: chunks and their headers
 } px_arena;
 
 typedef struct px_arena_mark {
@@ -44,7 +44,8 @@ char *px_arena_strndup(px_arena *arena, const char *s, size_t n);
 
 px_arena_mark px_arena_get_mark(const px_arena *arena);
 
-/* Forgets all that was allocated since the mark was taken; keeps the chunks. */
+/* Forgets all that was allocated since the mark was taken, and so all marks taken since; keeps the
+ * chunks. */
 void px_arena_rewind(px_arena *arena, px_arena_mark mark);
 
 /* Type-safe spellings: PX_NEW(arena, float, n). */

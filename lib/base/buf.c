@@ -11,8 +11,12 @@ char *px_buf_room(px_buf *buf, size_t n)
     size_t need;
     if (buf->failed)
         return NULL;
-    if (!px_add_size(buf->len, n, &need) || !px_add_size(need, 1, &need) ||
-        (buf->limit && need - 1 > buf->limit)) {
+    if (buf->limit && (buf->len > buf->limit || n > buf->limit - buf->len)) {
+        buf->failed = true;
+        buf->limited = true;
+        return NULL;
+    }
+    if (!px_add_size(buf->len, n, &need) || !px_add_size(need, 1, &need)) {
         buf->failed = true;
         return NULL;
     }
@@ -20,6 +24,8 @@ char *px_buf_room(px_buf *buf, size_t n)
         size_t cap = buf->cap ? buf->cap : 64;
         while (cap < need)
             cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+        if (buf->limit && buf->limit < SIZE_MAX && cap > buf->limit + 1)
+            cap = buf->limit + 1;
         char *data = px_realloc(buf->data, cap, 1);
         if (!data) {
             buf->failed = true;
@@ -82,7 +88,7 @@ pith_status px_buf_status(const px_buf *buf, const char *what, pith_error *err)
 {
     if (!buf->failed)
         return PITH_OK;
-    if (buf->limit && buf->len + 1 > buf->limit / 2)
+    if (buf->limited)
         return px_fail(err, PITH_E_LIMIT, "%s is longer than its limit of %zu bytes", what,
                        buf->limit);
     return px_fail_memory(err, what);
@@ -92,6 +98,7 @@ void px_buf_reset(px_buf *buf)
 {
     buf->len = 0;
     buf->failed = false;
+    buf->limited = false;
     if (buf->data)
         buf->data[0] = '\0';
 }
@@ -104,9 +111,7 @@ void px_buf_clear(px_buf *buf)
 
 char *px_buf_take(px_buf *buf, size_t *len)
 {
-    if (!buf->data && !px_buf_put(buf, "", 0))
-        return NULL;
-    if (buf->failed)
+    if (!px_buf_put(buf, "", 0)) // ends the content with its zero byte; fails if anything failed
         return NULL;
     char *data = buf->data;
     if (len)

@@ -45,11 +45,13 @@ const char *px_cpu_text(px_cpu_level level);
 /* The level of that name; false when there is none. */
 bool px_cpu_find(const char *name, px_cpu_level *out);
 
-/* The model name as the system reports it, or "unknown"; fills text[n]. */
+/* The processor's name as it or the system reports it, or "unknown", in printable ASCII; fills
+ * text[n]. */
 void px_cpu_model(char *text, int n);
 
 /* Cores: `physical` cores that this process may run on (affinity and cgroup quota counted), and
- * `logical` ones. */
+ * `logical` ones. At least 1 each. Reads files of /proc and /sys: some tens of microseconds a core.
+ */
 typedef struct px_cpu_cores {
     int physical;
     int logical;

@@ -18,7 +18,7 @@ typedef struct px_cursor {
 
 static inline px_cursor px_cursor_over(const void *bytes, size_t n)
 {
-    const uint8_t *p = bytes;
+    const uint8_t *p = n ? bytes : (const uint8_t *)""; // arithmetic on NULL is undefined
     return (px_cursor){.base = p, .at = p, .end = p + n};
 }
 

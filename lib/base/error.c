@@ -3,7 +3,10 @@
 
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,31 +54,64 @@ void px_error_clear(pith_error *err)
     }
 }
 
-/* Makes a sentence safe to print: no control characters, whole UTF-8 characters only. */
+/* Characters that would act on a terminal or on the order of text instead of being read. */
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x200e && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Makes a sentence safe to print, in place: '?' for each control character and for each byte that
+ * is not UTF-8; a character that was cut at the end goes away. */
 static void clean(char *text)
 {
-    size_t n = px_utf8_valid_prefix(text, strlen(text));
-    text[n] = '\0';
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    size_t n = strlen(text);
+    n -= px_utf8_open_tail(text, n);
+    size_t to = 0;
+    for (size_t at = 0; at < n;) {
+        uint32_t c;
+        int len = px_utf8_get(text + at, n - at, &c);
+        if (len == 0 || is_control(c)) {
+            text[to++] = '?';
+            at += len ? (size_t)len : 1;
+            continue;
+        }
+        memmove(text + to, text + at, (size_t)len);
+        to += (size_t)len;
+        at += (size_t)len;
+    }
+    text[to] = '\0';
+}
+
+/* Writes the formatted text, cut to fit into `room` bytes with its zero byte, ending in "..." when
+ * it was cut. Returns its length. */
+static size_t format_cut(char *out, size_t room, const char *fmt, va_list args)
+{
+    int n = vsnprintf(out, room, fmt, args);
+    if (n < 0)
+        out[0] = '\0';
+    if (n < 0 || (size_t)n < room)
+        return strlen(out);
+    size_t at = room - sizeof "...";
+    at -= px_utf8_open_tail(out, at);
+    memcpy(out + at, "...", sizeof "...");
+    return at + 3;
 }
 
 static pith_status fail_v(pith_error *err, pith_status status, const char *tail, const char *fmt,
                           va_list args)
 {
+    assert(status != PITH_OK);
     if (!err)
         return status;
     if (err->status != PITH_OK)
         return err->status;
     err->status = status;
-    int n = vsnprintf(err->text, sizeof err->text, fmt, args);
-    if (n < 0)
-        err->text[0] = '\0';
-    if (tail) {
-        size_t at = strlen(err->text);
+    /* A long name must not push out the reason behind it. */
+    size_t tail_bytes = tail ? strlen(tail) + 2 : 0;
+    size_t at = format_cut(err->text, sizeof err->text - tail_bytes, fmt, args);
+    if (tail)
         snprintf(err->text + at, sizeof err->text - at, ": %s", tail);
-    }
     clean(err->text);
     return status;
 }
@@ -89,6 +125,21 @@ pith_status px_fail(pith_error *err, pith_status status, const char *fmt, ...)
     return st;
 }
 
+/* strerror_r comes in two kinds: POSIX's fills room and returns 0, glibc's returns the text. */
+#define errno_text(result, room) \
+    _Generic((result), int : text_posix, default : text_glibc)(result, room)
+
+static inline const char *text_posix(int result, const char *room)
+{
+    return result == 0 ? room : "unknown error";
+}
+
+static inline const char *text_glibc(const char *result, const char *room)
+{
+    (void)room;
+    return result;
+}
+
 pith_status px_fail_errno(pith_error *err, int code, const char *fmt, ...)
 {
     pith_status status = PITH_E_IO;
@@ -98,9 +149,8 @@ pith_status px_fail_errno(pith_error *err, int code, const char *fmt, ...)
         status = PITH_E_DENIED;
     else if (code == ENOMEM)
         status = PITH_E_MEMORY;
-    char tail[128];
-    if (strerror_r(code, tail, sizeof tail) != 0)
-        snprintf(tail, sizeof tail, "error %d", code);
+    char room[128];
+    const char *tail = errno_text(strerror_r(code, room, sizeof room), room);
     va_list args;
     va_start(args, fmt);
     pith_status st = fail_v(err, status, tail, fmt, args);
@@ -126,9 +176,9 @@ pith_status px_prefix(pith_error *err, const char *fmt, ...)
     memcpy(old, err->text, sizeof old);
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(err->text, sizeof err->text, fmt, args);
+    /* The cause matters more than the place: a prefix takes half of the room at most. */
+    size_t at = format_cut(err->text, sizeof err->text / 2, fmt, args);
     va_end(args);
-    size_t at = n < 0 ? 0 : strlen(err->text);
     snprintf(err->text + at, sizeof err->text - at, ": %s", old);
     clean(err->text);
     return err->status;

@@ -24,10 +24,10 @@
 /* Forgets whatever err says. */
 void px_error_clear(pith_error *err);
 
-/* Records status and sentence unless err already holds a cause; returns the status that err holds
- * afterwards (or `status` when err is NULL). The sentence is cut at a character boundary to fit;
- * control characters in it become
- * '?', since names in hostile files end up on terminals. */
+/* Records status (never PITH_OK) and sentence unless err already holds a cause; returns the status
+ * that err holds afterwards (or `status` when err is NULL). The sentence is cut at a character
+ * boundary to fit. Control characters and bytes that are not UTF-8 become '?', since names in
+ * hostile files end up on terminals. */
 pith_status px_fail(pith_error *err, pith_status status, const char *fmt, ...) PX_PRINTF(3, 4);
 
 /* As px_fail, ending in ": " and the text of errno `code`; picks NOT_FOUND, DENIED, MEMORY or IO by
@@ -38,7 +38,8 @@ pith_status px_fail_errno(pith_error *err, int code, const char *fmt, ...) PX_PR
 pith_status px_fail_memory(pith_error *err, const char *what);
 
 /* Puts "prefix: " before the sentence of a set error; does nothing to a clear one. Returns err's
- * status. */
+ * status, which a NULL err does not have: then INTERNAL. So a function that passes a failure on
+ * returns the status that it got itself. */
 pith_status px_prefix(pith_error *err, const char *fmt, ...) PX_PRINTF(2, 3);
 
 #endif

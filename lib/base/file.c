@@ -5,8 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,7 +27,7 @@ px_file_kind px_file_kind_of(const char *path)
 static pith_status open_regular(const char *path, int *fd_out, size_t *size, pith_error *err)
 {
     /* O_NONBLOCK: opening a FIFO by mistake must not hang. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return px_fail_errno(err, errno, "cannot open '%s'", path);
     struct stat st;
@@ -97,13 +98,17 @@ pith_status px_file_read(const char *path, size_t limit, px_buf *out, pith_error
             status = px_fail_errno(err, errno, "cannot read '%s'", path);
             break;
         }
-        if (n == 0)
-            break; // the file shrank; what is there is what is read
+        if (n == 0) {
+            status = px_fail(err, PITH_E_IO, "'%s' shrank from %zu to %zu bytes while it was read",
+                             path, size, got);
+            break;
+        }
         got += (size_t)n;
     }
     close(fd);
-    to[got] = '\0';
-    out->len += got;
+    if (status == PITH_OK)
+        out->len += size;
+    out->data[out->len] = '\0';
     return status;
 }
 
@@ -114,29 +119,72 @@ bool px_path_join(px_buf *out, const char *folder, const char *name)
            px_buf_puts(out, name);
 }
 
+/* What an output will replace: the name behind links, to be freed with px_free, and its mode, or -1
+ * when there is nothing yet. Refuses what is not a regular file: renaming over a device would
+ * destroy it. */
+static pith_status find_target(const char *path, char **target, int *mode, pith_error *err)
+{
+    struct stat st;
+    char real[PATH_MAX];
+    *mode = -1;
+    if (lstat(path, &st) != 0) {
+        if (errno != ENOENT)
+            return px_fail_errno(err, errno, "cannot write '%s'", path);
+    } else {
+        if (S_ISLNK(st.st_mode)) {
+            if (!realpath(path, real) || stat(real, &st) != 0)
+                return px_fail_errno(err, errno, "cannot follow the link '%s'", path);
+            path = real;
+        }
+        if (!S_ISREG(st.st_mode))
+            return px_fail(err, PITH_E_ARGUMENT,
+                           "'%s' is %s, expected a regular file or a new name", path,
+                           S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+        *mode = (int)(st.st_mode & 0777);
+    }
+    *target = px_strndup(path, strlen(path));
+    return *target ? PITH_OK : px_fail_memory(err, "an output file's name");
+}
+
+/* Creates a file beside `path` under a name that nothing has: another thread may be writing the
+ * same file, and a process of the same number may have crashed. On failure *partial is NULL. */
+static pith_status create_beside(const char *path, char **partial, int *fd, pith_error *err)
+{
+    enum { MOST_TRIES = 1000 };
+    for (int n = 0;; n++) {
+        px_buf name = {0};
+        px_buf_printf(&name, "%s.partial-%ld-%d", path, (long)getpid(), n);
+        *partial = px_buf_take(&name, NULL);
+        if (!*partial) {
+            px_buf_clear(&name);
+            return px_fail_memory(err, "an output file's name");
+        }
+        *fd = open(*partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*fd >= 0)
+            return PITH_OK;
+        int code = errno;
+        pith_status status = PITH_OK;
+        if (code != EEXIST || n == MOST_TRIES)
+            status = px_fail_errno(err, code, "cannot create '%s'", *partial);
+        px_free(*partial);
+        *partial = NULL;
+        if (status != PITH_OK)
+            return status;
+    }
+}
+
 pith_status px_out_open(const char *path, px_out *out, pith_error *err)
 {
-    static _Atomic unsigned serial; // only makes names differ; carries no meaning
     *out = (px_out){.fd = -1};
-    px_buf name = {0};
-    px_buf_printf(&name, "%s.partial-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1u));
-    char *partial = px_buf_take(&name, NULL);
-    char *final = px_strndup(path, strlen(path));
-    if (!partial || !final) {
-        px_buf_clear(&name);
-        px_free(partial);
-        px_free(final);
-        return px_fail_memory(err, "an output file's name");
-    }
-    int fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        pith_status status = px_fail_errno(err, errno, "cannot create '%s'", partial);
-        px_free(partial);
-        px_free(final);
-        return status;
-    }
-    *out = (px_out){.fd = fd, .path = final, .partial = partial};
-    return PITH_OK;
+    int mode = -1;
+    pith_status status = find_target(path, &out->path, &mode, err);
+    if (status == PITH_OK)
+        status = create_beside(out->path, &out->partial, &out->fd, err);
+    if (status == PITH_OK && mode >= 0 && fchmod(out->fd, (mode_t)mode) != 0)
+        status = px_fail_errno(err, errno, "cannot set the mode of '%s'", out->partial);
+    if (status != PITH_OK)
+        px_out_abort(out);
+    return status;
 }
 
 pith_status px_out_write(px_out *out, const void *bytes, size_t n, pith_error *err)
@@ -146,8 +194,9 @@ pith_status px_out_write(px_out *out, const void *bytes, size_t n, pith_error *e
         ssize_t did = write(out->fd, from, n > (1u << 30) ? 1u << 30 : n);
         if (did < 0 && errno == EINTR)
             continue;
-        if (did < 0)
-            return px_fail_errno(err, errno, "cannot write '%s' after %llu bytes", out->path,
+        if (did <= 0)
+            return px_fail_errno(err, did < 0 ? errno : ENOSPC,
+                                 "cannot write '%s' after %llu bytes", out->path,
                                  (unsigned long long)out->written);
         from += did;
         n -= (size_t)did;
@@ -206,7 +255,7 @@ pith_status px_out_commit(px_out *out, pith_error *err)
 
 void px_out_abort(px_out *out)
 {
-    if (out->fd >= 0)
+    if (out->path && out->fd >= 0) // one that is all zeros was never opened
         close(out->fd);
     if (out->partial)
         unlink(out->partial);

@@ -32,7 +32,8 @@ typedef struct px_map {
 pith_status px_map_open(const char *path, px_map *out, pith_error *err);
 void px_map_close(px_map *map);
 
-/* Reads a regular file of at most `limit` bytes and appends it to out. */
+/* Reads a regular file of at most `limit` bytes and appends it to out; nothing is appended on
+ * failure. */
 pith_status px_file_read(const char *path, size_t limit, px_buf *out, pith_error *err);
 
 /* A file under construction: written beside its name as NAME.partial-PID-N, synced and renamed by
@@ -44,7 +45,8 @@ typedef struct px_out {
     uint64_t written;
 } px_out;
 
-/* Starts; the folder must exist. On failure *out needs no abort. */
+/* Starts; the folder must exist. What stands at path must be a regular file, or a link to one,
+ * which is then followed; its permissions are kept. On failure *out needs no abort. */
 pith_status px_out_open(const char *path, px_out *out, pith_error *err);
 /* Appends n bytes, whole or not at all as the caller sees it: after a failure only px_out_abort is
  * left. A full disk says so. */
@@ -54,7 +56,7 @@ pith_status px_out_pad(px_out *out, size_t align, pith_error *err);
 /* Syncs, renames over the final name, syncs the folder. After a failure the partial file is gone.
  */
 pith_status px_out_commit(px_out *out, pith_error *err);
-/* Removes the partial file. Does nothing after commit or abort. */
+/* Removes the partial file. Does nothing after commit or abort, or to one that is all zeros. */
 void px_out_abort(px_out *out);
 
 /* Replaces path with n bytes in one go. */

@@ -1,6 +1,8 @@
-/* mem: see mem.h. The only file of libpith that calls malloc. The counters below exist in fault
+/*
+ * mem: see mem.h. The only file of libpith that calls malloc. The counters below exist in fault
  * builds only; they are the one exception to "no mutable globals", and shipping builds do not
- * contain them. */
+ * contain them. Threads: all functions may be called from any thread.
+ */
 #include "base/mem.h"
 
 #include <stdlib.h>
