@@ -6,7 +6,7 @@
  * names that make it slow, and the order brings duplicates side by side.
  */
 #include "base/mem.h"
-#include "format/gguf.h"
+#include "format/gguf_split.h"
 #include "format/source_state.h"
 
 #include <stdlib.h>
@@ -99,31 +99,6 @@ static pith_status state_new(const char *path, px_source_state **out, pith_error
     return PITH_OK;
 }
 
-/* One GGUF file in memory. */
-static pith_status fill_gguf(px_source_state *state, const uint8_t *bytes, size_t n,
-                             pith_error *err)
-{
-    px_source *s = &state->source;
-    px_gguf_file file;
-    pith_status status = px_gguf_parse(s->path, bytes, n, 0, &state->arena, &file, err);
-    if (status != PITH_OK)
-        return status;
-    const char **files = PX_NEW(&state->arena, const char *, 1);
-    if (!files)
-        return px_source_no_room(&state->arena, s->path, "the list of files", err);
-    files[0] = s->path;
-    s->kind = PX_SOURCE_GGUF;
-    s->files = files;
-    s->n_files = 1;
-    s->version = file.version;
-    s->alignment = file.alignment;
-    s->metas = file.metas;
-    s->n_metas = file.n_metas;
-    s->tensors = file.tensors;
-    s->n_tensors = file.n_tensors;
-    return PITH_OK;
-}
-
 /* What every kind of source goes through last: indexes, uniqueness, and tensors at all. */
 static pith_status finish(px_source_state *state, const px_source_options *options, pith_error *err)
 {
@@ -147,7 +122,7 @@ pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t
     pith_status status = state_new(name, &state, err);
     if (status != PITH_OK)
         return status;
-    status = fill_gguf(state, bytes, n, err);
+    status = px_gguf_fill_memory(state, bytes, n, err);
     if (status == PITH_OK)
         status = finish(state, options, err);
     if (status == PITH_OK)
@@ -161,14 +136,11 @@ pith_status px_source_open(const char *path, const px_source_options *options, p
                            pith_error *err)
 {
     px_source_state *state;
-    px_map map;
     *out = NULL;
     pith_status status = state_new(path, &state, err);
     if (status != PITH_OK)
         return status;
-    status = px_source_map(state, path, &map, err);
-    if (status == PITH_OK)
-        status = fill_gguf(state, map.data, map.size, err);
+    status = px_gguf_fill(state, err);
     if (status == PITH_OK)
         status = finish(state, options, err);
     if (status == PITH_OK)

@@ -9,6 +9,20 @@
  * is used in place, without a converted copy. The tokenizer's keys are the exception: a folder has
  * none, its tokenizer files are read by text/.
  *
+ * Keys of a folder beyond those that llama.cpp's converter writes; a GGUF file may have them too:
+ *   %s.attention.sliding_window          also for Mistral, as arch llama. 0: no window at all.
+ *   %s.attention.sliding_window_pattern  u32 P: of each P layers the last sees everything, the
+ *                                        others the window; or array of bool [layers]: true where
+ *                                        the layer has the window. Absent: all of them have it, or
+ *                                        what the family is known for.
+ *   %s.attention.scale                   f32 factor on q.k (Gemma 2, 3: query_pre_attn_scalar)
+ *   %s.attn_logit_softcapping            0 where config.json says null
+ *   %s.rope.freq_base_swa                base of windowed layers (Gemma 3), which are unscaled
+ *   %s.rope.scaling.attn_factor          longrope: the factor on cos and sin; yarn: what the usual
+ *                                        0.1 ln(factor) + 1 is multiplied with (1 when absent)
+ *   pith.rope.layers                     array of bool [layers]: true where the layer has rope
+ *                                        (SmolLM3). Absent: what the family is known for.
+ *
  * Everything lent by a source lives until px_source_close. Immutable once open; threads may share
  * it.
  */

@@ -1,12 +1,12 @@
 /* Reading whole GGUF files: the real ones of the shared folder, and typed getters on them. */
-#include "support.h"
+#include "gguf_bytes.h"
 
 static void reads_stories260k(void **state)
 {
     (void)state;
     pith_error err = {0};
     px_source *s;
-    const char *path = shared("models/stories260K.gguf");
+    const char *path = test_shared("models/stories260K.gguf");
     assert_int_equal(px_source_open(path, NULL, &s, &err), PITH_OK);
     assert_int_equal(s->kind, PX_SOURCE_GGUF);
     assert_int_equal(s->version, 3);
@@ -69,7 +69,7 @@ static void getters_name_what_is_wrong(void **state)
     (void)state;
     pith_error err = {0};
     px_source *s;
-    const char *path = shared("models/stories260K.gguf");
+    const char *path = test_shared("models/stories260K.gguf");
     assert_int_equal(px_source_open(path, NULL, &s, &err), PITH_OK);
     int64_t i = 7;
     assert_int_equal(px_source_get_int(s, "%s.absent", false, 0, 9, &i, &err), PITH_OK);
@@ -124,16 +124,16 @@ static void reads_vocabularies(void **state)
                  {"bert-bge", 30522},
                  {"deepseek-llm", 102400}};
     for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
-        char name[256];
-        snprintf(name, sizeof name, "tokenizers/vocab_gguf/ggml-vocab-%s.gguf", FILES[i].name);
+        const char *path =
+            test_shared(test_format("tokenizers/vocab_gguf/ggml-vocab-%s.gguf", FILES[i].name));
         pith_error err = {0};
         px_source *s;
-        assert_int_equal(px_source_open(shared(name), NULL, &s, &err), PITH_E_FORMAT);
+        assert_int_equal(px_source_open(path, NULL, &s, &err), PITH_E_FORMAT);
         assert_null(s);
         assert_non_null(strstr(err.text, "holds no tensors"));
         err = (pith_error){0};
         px_source_options options = {.tensors_optional = true};
-        assert_int_equal(px_source_open(shared(name), &options, &s, &err), PITH_OK);
+        assert_int_equal(px_source_open(path, &options, &s, &err), PITH_OK);
         px_meta_array tokens;
         assert_int_equal(px_source_get_array(s, "tokenizer.ggml.tokens", true, PX_META_STRING,
                                              (int64_t)FILES[i].n, &tokens, &err),

@@ -1,29 +1,34 @@
-/* support: what the tests of format share: finding shared files, temporary ones, bytes of GGUF. */
-#ifndef TEST_FORMAT_SUPPORT_H
-#define TEST_FORMAT_SUPPORT_H
+/* gguf_bytes: what the tests of format share: bytes of GGUF files, piece by piece, and asserting on
+ * errors. */
+#ifndef TEST_FORMAT_GGUF_BYTES_H
+#define TEST_FORMAT_GGUF_BYTES_H
 
 #include "base/buf.h"
 #include "format/source.h"
+#include "support/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-/* PITH_SOURCE_ROOT/../shared/NAME in a static buffer; skips the test when it is missing. */
-static inline const char *shared(const char *name)
-{
-    static char path[4096];
-    const char *root = getenv("PITH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/../shared/%s", root ? root : ".", name);
-    if (access(path, R_OK) != 0)
-        skip();
-    return path;
-}
+/* The call succeeds; otherwise its sentence is shown. */
+#define assert_ok(call)                          \
+    do {                                         \
+        err = (pith_error){0};                   \
+        if ((call) != PITH_OK)                   \
+            fail_msg("%s: %s", #call, err.text); \
+    } while (0)
+
+/* The call fails with that status, and its sentence holds that text. */
+#define assert_refused(call, expected, text_in_it)                                               \
+    do {                                                                                         \
+        err = (pith_error){0};                                                                   \
+        pith_status got_ = (call);                                                               \
+        if (got_ != (expected) || err.status != (expected) || !strstr(err.text, text_in_it))     \
+            fail_msg("%s: expected %s with '%s', got %s: %s", #call, pith_status_text(expected), \
+                     text_in_it, pith_status_text(got_), err.text);                              \
+    } while (0)
 
 /* Little-endian pieces of a GGUF file. */
 static inline void put_u32(px_buf *b, uint32_t v)
