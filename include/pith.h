@@ -320,6 +320,24 @@ PITH_API pith_status pith_template_render(const pith_template *t, const pith_mod
                                           pith_error *err);
 PITH_API void pith_rendered_free(pith_rendered *r);
 
+/* A conversation as the model will read it. */
+typedef struct pith_chat {
+    pith_text text; /* as rendered by the template */
+    int32_t *ids;
+    int64_t n_ids;
+    pith_span *spans; /* start and end count tokens here; a token that lies across a border belongs
+                         to the later span */
+    size_t n_spans;
+} pith_chat;
+
+/* Renders messages (JSON as for pith_template_render) through the model's template and tokenizes
+ * the result. Special tokens that the template writes are special; those that stand inside messages
+ * of any role but "assistant" stay plain text, so that a user cannot forge a turn. Free with
+ * pith_chat_free. Errors: as pith_template_render; NOT_FOUND without a tokenizer. */
+PITH_API pith_status pith_chat_tokenize(const pith_model *model, const char *json, size_t json_len,
+                                        pith_chat *out, pith_error *err);
+PITH_API void pith_chat_free(pith_chat *chat);
+
 /* ------------------------------------------------------------------ engine and sessions */
 
 typedef struct pith_engine pith_engine;
