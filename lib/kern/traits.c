@@ -10,15 +10,11 @@
 
 #include "kern/ref/formats.h"
 
-#define ROW(id, name, form)                              \
-    {                                                    \
-        id, px_##name##_decode, px_##name##_encode, form \
-    }
 static const px_traits ROWS[] = {
-    ROW(PX_F32, f32, PX_ACT_F32),  ROW(PX_F16, f16, PX_ACT_F32),  ROW(PX_BF16, bf16, PX_ACT_F32),
-    ROW(PX_Q8_0, q8_0, PX_ACT_Q8), ROW(PX_Q4_0, q4_0, PX_ACT_Q8),
-};
+#define ROW(id, name, form) {id, px_##name##_decode, px_##name##_encode, form},
+    PX_FORMATS(ROW)
 #undef ROW
+};
 
 const px_traits *px_traits_get(px_dtype dtype)
 {

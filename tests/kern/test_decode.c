@@ -1,45 +1,30 @@
 /*
  * decode: every format against tests/golden/kern/decode.bin, which the gguf package made
- * (make_decode.py there). Values must be equal bit for bit, NaN for NaN.
+ * (make_decode.py there), and NF4 against bitsandbytes (make_nf4.py). Values must be equal bit for
+ * bit, NaN for NaN.
  */
 #include "base/dtype.h"
+#include "kern/blocks.h"
 #include "kern/half.h"
+#include "kern/nf4.h"
 #include "kern/traits.h"
+#include "support/support.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-typedef struct fixture {
-    uint8_t *bytes;
-    size_t n;
-} fixture;
-
-static int load(void **state)
+static void check_values(const char *name, const float *got, const uint8_t *expected, int64_t n)
 {
-    static fixture f;
-    char path[4096];
-    const char *root = getenv("PITH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/tests/golden/kern/decode.bin", root ? root : ".");
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return -1;
-    f.bytes = malloc(1 << 20);
-    f.n = f.bytes ? fread(f.bytes, 1, 1 << 20, file) : 0;
-    fclose(file);
-    *state = &f;
-    return f.n > 0 && f.n < 1 << 20 ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    free(((fixture *)*state)->bytes);
-    return 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float want = px_load_f32(expected + 4 * i);
+        if (isnan(want) && isnan(got[i]))
+            continue;
+        if (px_f32_bits(want) != px_f32_bits(got[i]))
+            fail_msg("%s value %lld: %.9g, expected %.9g", name, (long long)i, (double)got[i],
+                     (double)want);
+    }
 }
 
 static void check_format(const char *name, const uint8_t *blocks, size_t n_bytes,
@@ -59,41 +44,106 @@ static void check_format(const char *name, const uint8_t *blocks, size_t n_bytes
     assert_non_null(unaligned);
     memcpy(unaligned + 1, blocks, n_bytes);
     traits->decode(unaligned + 1, out, n);
-    for (int64_t i = 0; i < n; i++) {
-        const float want = px_load_f32(expected + 4 * i);
-        if (isnan(want) && isnan(out[i]))
-            continue;
-        if (px_f32_bits(want) != px_f32_bits(out[i]))
-            fail_msg("%s value %lld: %.9g, expected %.9g", name, (long long)i, (double)out[i],
-                     (double)want);
-    }
+    check_values(name, out, expected, n);
     free(out);
     free(unaligned);
 }
 
-static void all_formats(void **state)
+static void all_gguf_formats(void **state)
 {
-    const fixture *f = *state;
-    size_t at = 0;
+    (void)state;
+    size_t n_file, at = 0;
     int n_formats = 0;
-    while (at < f->n) {
+    uint8_t *file = (uint8_t *)test_read(test_source("tests/golden/kern/decode.bin"), &n_file);
+    while (at < n_file) {
         char name[17] = {0};
-        memcpy(name, f->bytes + at, 16);
-        const uint32_t n_bytes = px_load32(f->bytes + at + 16);
-        const uint32_t n = px_load32(f->bytes + at + 20);
-        const uint8_t *blocks = f->bytes + at + 24;
+        memcpy(name, file + at, 16);
+        const uint32_t n_bytes = px_load32(file + at + 16);
+        const uint32_t n = px_load32(file + at + 20);
+        const uint8_t *blocks = file + at + 24;
         at += 24 + n_bytes + 4 * (size_t)n;
-        assert_true(at <= f->n);
-        if (!px_traits_get(px_dtype_find(name)->id))
-            continue;
+        assert_true(at <= n_file);
         check_format(name, blocks, n_bytes, blocks + n_bytes, n);
         n_formats++;
     }
-    assert_int_equal(n_formats, 4);
+    assert_int_equal(n_formats, 15);
+}
+
+static void every_dtype_that_computes_has_traits(void **state)
+{
+    (void)state;
+#define CHECK(id, value, name, block, bytes, computes)     \
+    {                                                      \
+        const px_traits *traits = px_traits_get(id);       \
+        assert_int_equal(traits != NULL, computes);        \
+        if (traits) {                                      \
+            assert_int_equal(traits->dtype, id);           \
+            assert_true(traits->decode && traits->encode); \
+            assert_true(traits->form < PX_ACT_FORMS);      \
+        }                                                  \
+    }
+    PX_DTYPES(CHECK)
+#undef CHECK
+}
+
+/* ---- NF4 */
+
+enum { NF4_BLOCKS = 260, NF4_VALUES = NF4_BLOCKS * 64, NF4_SUPER = NF4_VALUES / 256 };
+
+/* The tensor of make_nf4.py. */
+static float *nf4_tensor(void)
+{
+    float *x = malloc(NF4_VALUES * sizeof *x);
+    assert_non_null(x);
+    uint64_t s = 7;
+    for (int i = 0; i < NF4_VALUES; i++) {
+        s = s * 6364136223846793005u + 1442695040888963407u;
+        const float u = (float)((double)(s >> 40) * 0x1p-23 - 1);
+        x[i] = u * u * u * 0.1f;
+    }
+    return x;
+}
+
+static void nf4_equals_bitsandbytes(void **state)
+{
+    (void)state;
+    size_t n_file;
+    const uint8_t *file =
+        (const uint8_t *)test_read(test_source("tests/golden/kern/nf4.bin"), &n_file);
+    assert_int_equal(n_file, 12 + NF4_BLOCKS + NF4_VALUES / 2 + 2048);
+    const float offset = px_load_f32(file);
+    const uint8_t *codes = file + 12, *nibbles = codes + NF4_BLOCKS;
+    const uint8_t *values = nibbles + NF4_VALUES / 2;
+
+    float *x = nf4_tensor(), *y = malloc(NF4_VALUES * sizeof *y);
+    px_nf4 *b = malloc(NF4_SUPER * sizeof *b);
+    assert_true(y && b);
+    px_nf4_encode_offset(x, b, NF4_VALUES, offset);
+    for (int i = 0; i < NF4_SUPER; i++) {
+        assert_true(px_load_f32(b[i].offset) == offset);
+        assert_true(px_load_f32(b[i].scale) == px_load_f32(file + 4 + 4 * (i / 64)));
+        assert_memory_equal(b[i].codes, codes + 4 * i, 4);
+        assert_memory_equal(b[i].qs, nibbles + 128 * i, 128);
+    }
+    px_traits_get(PX_NF4)->decode(b, y, NF4_VALUES);
+    check_values("nf4", y, values, 256);
+    check_values("nf4", y + NF4_VALUES - 256, values + 1024, 256);
+
+    // our own offset is the mean in double: within 2 ulp of torch's sum in f32
+    px_nf4_encode_tensor(x, b, NF4_VALUES);
+    const int32_t gap = (int32_t)(px_f32_bits(px_load_f32(b->offset)) - px_f32_bits(offset));
+    assert_in_range(gap + 2, 0, 4);
+    free(x);
+    free(y);
+    free(b);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_formats)};
-    return cmocka_run_group_tests(tests, load, unload);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_gguf_formats),
+        cmocka_unit_test(every_dtype_that_computes_has_traits),
+        cmocka_unit_test(nf4_equals_bitsandbytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * block32: blocks of 32 values with an f16 scale: Q4_0, Q8_0. Layouts in blocks.h, scales by
- * fit.h.
+ * block32: blocks of 32 values with an f16 scale: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL; and MXFP4,
+ * whose scale is a power of two. Layouts in blocks.h, scales by fit.h.
  */
 #include "kern/blocks.h"
 #include "kern/half.h"
@@ -48,30 +48,207 @@ void px_q8_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
     }
 }
 
-/* ---- Q4_0 */
+/* ---- Q4_0 and IQ4_NL: the same bytes, other values */
 
-void px_q4_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+static const px_grid Q4_GRID = {-8, 7, NULL, 0};
+static const px_grid IQ4_GRID = {-127, 113, px_iq4_codes, 16};
+
+static void decode_4(const void *restrict blocks, float *restrict out, int64_t n, const px_grid *g)
 {
     const px_q4_0 *b = blocks;
     for (int64_t i = 0; i < n; i += VALUES, b++) {
         const float d = px_load_f16(b->d);
         for (int j = 0; j < HALF; j++) {
-            out[i + j] = d * (float)((b->qs[j] & 15) - 8);
-            out[i + j + HALF] = d * (float)((b->qs[j] >> 4) - 8);
+            out[i + j] = d * (float)px_grid_value(g, b->qs[j] & 15);
+            out[i + j + HALF] = d * (float)px_grid_value(g, b->qs[j] >> 4);
         }
     }
+}
+
+static void encode_4(const float *restrict in, void *restrict blocks, int64_t n,
+                     const float *importance, const px_grid *g)
+{
+    px_q4_0 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        const float d = px_fit_scale(in + i, at(importance, i), VALUES, g, true);
+        uint8_t codes[VALUES];
+        px_fit_codes(in + i, d, VALUES, g, codes);
+        px_store_f16(b->d, d);
+        pack_nibbles(codes, b->qs);
+    }
+}
+
+void px_q4_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    decode_4(blocks, out, n, &Q4_GRID);
 }
 
 void px_q4_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
                     const float *importance)
 {
-    static const px_grid GRID = {-8, 7, NULL, 0};
-    px_q4_0 *b = blocks;
+    encode_4(in, blocks, n, importance, &Q4_GRID);
+}
+
+void px_iq4_nl_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    decode_4(blocks, out, n, &IQ4_GRID);
+}
+
+void px_iq4_nl_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                      const float *importance)
+{
+    encode_4(in, blocks, n, importance, &IQ4_GRID);
+}
+
+/* ---- Q4_1 */
+
+void px_q4_1_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q4_1 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        const float d = px_load_f16(b->d), m = px_load_f16(b->m);
+        for (int j = 0; j < HALF; j++) {
+            out[i + j] = d * (float)(b->qs[j] & 15) + m;
+            out[i + j + HALF] = d * (float)(b->qs[j] >> 4) + m;
+        }
+    }
+}
+
+void px_q4_1_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q4_1 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        float d, m;
+        uint8_t codes[VALUES];
+        px_fit_affine(in + i, at(importance, i), VALUES, 15, true, false, &d, &m);
+        px_fit_affine_codes(in + i, d, m, VALUES, 15, codes);
+        px_store_f16(b->d, d);
+        px_store_f16(b->m, m);
+        pack_nibbles(codes, b->qs);
+    }
+}
+
+/* ---- Q5_0 and Q5_1: bit 4 of code j is bit j of qh */
+
+static int code_5(const uint8_t *qs, uint32_t qh, int j)
+{
+    const int low = j < HALF ? qs[j] & 15 : qs[j - HALF] >> 4;
+    return low | (int)(qh >> j & 1u) << 4;
+}
+
+static void pack_5(const uint8_t *codes, uint8_t *qs, uint8_t *qh)
+{
+    uint32_t high = 0;
+    for (int j = 0; j < VALUES; j++)
+        high |= (uint32_t)(codes[j] >> 4 & 1) << j;
+    memcpy(qh, &high, sizeof high);
+    pack_nibbles(codes, qs);
+}
+
+void px_q5_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q5_0 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        const float d = px_load_f16(b->d);
+        const uint32_t qh = px_load32(b->qh);
+        for (int j = 0; j < VALUES; j++)
+            out[i + j] = d * (float)(code_5(b->qs, qh, j) - 16);
+    }
+}
+
+void px_q5_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    static const px_grid GRID = {-16, 15, NULL, 0};
+    px_q5_0 *b = blocks;
     for (int64_t i = 0; i < n; i += VALUES, b++) {
         const float d = px_fit_scale(in + i, at(importance, i), VALUES, &GRID, true);
         uint8_t codes[VALUES];
         px_fit_codes(in + i, d, VALUES, &GRID, codes);
         px_store_f16(b->d, d);
+        pack_5(codes, b->qs, b->qh);
+    }
+}
+
+void px_q5_1_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q5_1 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        const float d = px_load_f16(b->d), m = px_load_f16(b->m);
+        const uint32_t qh = px_load32(b->qh);
+        for (int j = 0; j < VALUES; j++)
+            out[i + j] = d * (float)code_5(b->qs, qh, j) + m;
+    }
+}
+
+void px_q5_1_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q5_1 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        float d, m;
+        uint8_t codes[VALUES];
+        px_fit_affine(in + i, at(importance, i), VALUES, 31, true, false, &d, &m);
+        px_fit_affine_codes(in + i, d, m, VALUES, 31, codes);
+        px_store_f16(b->d, d);
+        px_store_f16(b->m, m);
+        pack_5(codes, b->qs, b->qh);
+    }
+}
+
+/* ---- MXFP4 */
+
+float px_mxfp4_scale(uint8_t e)
+{
+    // 2^(e - 128): below 2^-126 an f32 is subnormal
+    return e < 2 ? px_bits_f32(0x00200000u << e) : px_bits_f32((uint32_t)(e - 1) << 23);
+}
+
+void px_mxfp4_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_mxfp4 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        const float d = px_mxfp4_scale(b->e);
+        for (int j = 0; j < HALF; j++) {
+            out[i + j] = d * (float)px_mxfp4_codes[b->qs[j] & 15];
+            out[i + j + HALF] = d * (float)px_mxfp4_codes[b->qs[j] >> 4];
+        }
+    }
+}
+
+/* Tries the two powers of two about the one that brings the peak to the largest code, and one more
+ * on each side. Beyond e = 252 the largest code would decode to infinity. */
+void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                     const float *importance)
+{
+    static const int8_t VALUE[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
+    static const uint8_t CODE[15] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7};
+    static const px_grid GRID = {-12, 12, VALUE, 15};
+    px_mxfp4 *b = blocks;
+    for (int64_t i = 0; i < n; i += VALUES, b++) {
+        float x[VALUES], w[VALUES], best = INFINITY;
+        uint8_t index[VALUES], codes[VALUES] = {0};
+        const float amax = px_fit_normalise(in + i, at(importance, i), VALUES, x, w);
+        int exponent = 0;
+        (void)frexpf(amax / 12.0f, &exponent);
+        b->e = 0;
+        for (int e = exponent + 126; e <= exponent + 129 && amax > 0; e++) {
+            const uint8_t stored = (uint8_t)(e < 0 ? 0 : e > 252 ? 252 : e);
+            const float d = px_mxfp4_scale(stored) / amax;
+            float error = 0;
+            px_fit_codes(x, d, VALUES, &GRID, index);
+            for (int j = 0; j < VALUES; j++) {
+                const float gap = x[j] - d * (float)VALUE[index[j]];
+                error += w[j] * gap * gap;
+            }
+            if (error < best) {
+                best = error;
+                b->e = stored;
+                for (int j = 0; j < VALUES; j++)
+                    codes[j] = CODE[index[j]];
+            }
+        }
         pack_nibbles(codes, b->qs);
     }
 }

@@ -42,14 +42,15 @@ static float peak_of(const float *x, int n)
     return fabsf(peak) <= FLT_MAX ? peak : copysignf(FLT_MAX, peak);
 }
 
-/* x / amax with NaN as 0 and infinity as 1, and w or ones. */
-static void normalise(const float *x, const float *w, int n, float amax, float *xs, float *ws)
+float px_fit_normalise(const float *x, const float *w, int n, float *xs, float *ws)
 {
+    const float amax = fabsf(peak_of(x, n));
     for (int i = 0; i < n; i++) {
-        const float v = x[i] / amax;
+        const float v = amax > 0 ? x[i] / amax : 0.0f;
         xs[i] = v >= -1.0f ? (v <= 1.0f ? v : 1.0f) : (v < -1.0f ? -1.0f : 0.0f);
         ws[i] = w ? w[i] : 1.0f;
     }
+    return amax;
 }
 
 /* ---- one scale */
@@ -98,8 +99,13 @@ float px_fit_scale(const float *x, const float *w, int n, const px_grid *g, bool
     const float peak = peak_of(x, n);
     if (peak == 0.0f)
         return 0.0f;
-    scale_search s = {.n = n, .g = g, .amax = fabsf(peak), .f16 = f16, .best_error = INFINITY};
-    normalise(x, w, n, s.amax, s.x, s.w);
+    scale_search s;
+    s.n = n;
+    s.g = g;
+    s.f16 = f16;
+    s.best_d = 0;
+    s.best_error = INFINITY;
+    s.amax = px_fit_normalise(x, w, n, s.x, s.w);
 
     const float unit = peak > 0 ? 1.0f : -1.0f;
     const int ends[2] = {g->lo, g->hi};
@@ -177,13 +183,17 @@ static affine try_affine(affine_search *s, affine a)
 void px_fit_affine(const float *x, const float *w, int n, int hi, bool f16, bool below, float *d,
                    float *m)
 {
-    const float peak = peak_of(x, n);
+    affine_search s;
+    s.n = n;
+    s.hi = hi;
+    s.f16 = f16;
+    s.below = below;
+    s.best = (affine){0, 0};
+    s.best_error = INFINITY;
+    s.amax = px_fit_normalise(x, w, n, s.x, s.w);
     *d = *m = 0.0f;
-    if (peak == 0.0f)
+    if (s.amax == 0.0f)
         return;
-    affine_search s = {
-        .n = n, .hi = hi, .amax = fabsf(peak), .f16 = f16, .below = below, .best_error = INFINITY};
-    normalise(x, w, n, s.amax, s.x, s.w);
     float least = s.x[0], most = s.x[0];
     for (int i = 1; i < n; i++) {
         least = fminf(least, s.x[i]);

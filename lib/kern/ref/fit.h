@@ -26,14 +26,13 @@ typedef struct px_grid {
     int n_codes;
 } px_grid;
 
-/* Nearest whole number inside [lo, hi]; NaN gives lo. */
+/* Nearest whole number inside [lo, hi], ties to even; NaN gives lo. lo and hi are below 2^22. The
+ * addition rounds, and lets compilers turn loops into vectors without SSE4. */
 static inline int px_round_clamp(float v, int lo, int hi)
 {
-    if (!(v > (float)lo))
-        return lo;
-    if (v >= (float)hi)
-        return hi;
-    return (int)lrintf(v);
+    float t = v > (float)lo ? v : (float)lo;
+    t = t < (float)hi ? t : (float)hi;
+    return (int)((t + 0x1.8p23f) - 0x1.8p23f);
 }
 
 /* Index of the grid's nearest value: v - lo for whole numbers, else the place in the codebook. */
@@ -60,5 +59,25 @@ void px_fit_codes(const float *x, float d, int n, const px_grid *g, uint8_t *ind
 void px_fit_affine(const float *x, const float *w, int n, int hi, bool f16, bool below, float *d,
                    float *m);
 void px_fit_affine_codes(const float *x, float d, float m, int n, int hi, uint8_t *q);
+
+/* ---- super-blocks: sub-blocks with integer scales under one f16 scale */
+
+typedef struct px_super {
+    int n_sub;        // sub-blocks; n_sub * values is 256
+    int values;       // of a sub-block
+    int sc_lo, sc_hi; // range of the integer scales (and 0..sc_hi of the minima)
+    const px_grid *g; // values of the codes; affine ones use 0..g->hi
+} px_super;
+
+/* x[i] ~ d * sc[s] * value(index[i]). importance w as above. */
+void px_fit_super(const px_super *f, const float *x, const float *w, float *d, int8_t *sc,
+                  uint8_t *index);
+/* x[i] ~ d * sc[s] * q[i] - dmin * mn[s] */
+void px_fit_super_affine(const px_super *f, const float *x, const float *w, float *d, float *dmin,
+                         uint8_t *sc, uint8_t *mn, uint8_t *q);
+
+/* As px_fit_scale and the rest measure: x / amax, NaN as 0, held inside [-1, 1]; w or ones. The
+ * value returned is amax: the largest magnitude, held inside the finite range. */
+float px_fit_normalise(const float *x, const float *w, int n, float *xs, float *ws);
 
 #endif

@@ -7,19 +7,34 @@
 
 #include "kern/traits.h"
 
-/* id of px_dtype, name in functions */
-#define PX_FORMATS(X) \
-    X(PX_F32, f32)    \
-    X(PX_F16, f16)    \
-    X(PX_BF16, bf16)  \
-    X(PX_Q8_0, q8_0)  \
-    X(PX_Q4_0, q4_0)
+/* id of px_dtype, name in functions, form of activations */
+#define PX_FORMATS(X)                \
+    X(PX_F32, f32, PX_ACT_F32)       \
+    X(PX_F16, f16, PX_ACT_F32)       \
+    X(PX_BF16, bf16, PX_ACT_F32)     \
+    X(PX_Q8_0, q8_0, PX_ACT_Q8)      \
+    X(PX_Q4_0, q4_0, PX_ACT_Q8)      \
+    X(PX_Q4_1, q4_1, PX_ACT_Q8)      \
+    X(PX_Q5_0, q5_0, PX_ACT_Q8)      \
+    X(PX_Q5_1, q5_1, PX_ACT_Q8)      \
+    X(PX_IQ4_NL, iq4_nl, PX_ACT_Q8)  \
+    X(PX_MXFP4, mxfp4, PX_ACT_Q8)    \
+    X(PX_Q2_K, q2_k, PX_ACT_Q8K)     \
+    X(PX_Q3_K, q3_k, PX_ACT_Q8K)     \
+    X(PX_Q4_K, q4_k, PX_ACT_Q8K)     \
+    X(PX_Q5_K, q5_k, PX_ACT_Q8K)     \
+    X(PX_Q6_K, q6_k, PX_ACT_Q8K)     \
+    X(PX_IQ4_XS, iq4_xs, PX_ACT_Q8K) \
+    X(PX_NF4, nf4, PX_ACT_F32)
 
-#define PX_FORMAT_DECLARE(id, name)                                                       \
+#define PX_FORMAT_DECLARE(id, name, form)                                                 \
     void px_##name##_decode(const void *restrict blocks, float *restrict out, int64_t n); \
     void px_##name##_encode(const float *restrict in, void *restrict blocks, int64_t n,   \
                             const float *importance);
 PX_FORMATS(PX_FORMAT_DECLARE)
 #undef PX_FORMAT_DECLARE
+
+/* The scale 2^(e - 128) of an MXFP4 block. */
+float px_mxfp4_scale(uint8_t e);
 
 #endif

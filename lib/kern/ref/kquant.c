@@ -1,0 +1,294 @@
+/*
+ * kquant: super-blocks of 256 values with integer sub-scales: Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS.
+ * Layouts in blocks.h, scales by fit.h.
+ */
+#include "kern/blocks.h"
+#include "kern/half.h"
+#include "kern/ref/fit.h"
+#include "kern/ref/formats.h"
+#include "kern/ref/scales.h"
+
+enum { SUPER = 256 };
+
+static const float *at(const float *importance, int64_t i)
+{
+    return importance ? importance + i : NULL;
+}
+
+/* ---- two low bits of 256 codes, as Q2_K and Q3_K have them */
+
+static int low2(const uint8_t *qs, int i)
+{
+    const int half = i / 128, j = i % 128 / 32, l = i % 32;
+    return qs[32 * half + l] >> (2 * j) & 3;
+}
+
+static void pack_low2(const uint8_t *codes, uint8_t *qs)
+{
+    memset(qs, 0, 64);
+    for (int i = 0; i < SUPER; i++) {
+        const int half = i / 128, j = i % 128 / 32, l = i % 32;
+        qs[32 * half + l] |= (uint8_t)((codes[i] & 3) << (2 * j));
+    }
+}
+
+/* ---- Q2_K */
+
+static const px_grid GRID_2 = {0, 3, NULL, 0};
+static const px_super SUPER_2 = {16, 16, 0, 15, &GRID_2};
+
+void px_q2_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q2_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
+        for (int j = 0; j < SUPER; j++) {
+            const float scale = d * (float)(b->scales[j / 16] & 15);
+            const float minimum = dmin * (float)(b->scales[j / 16] >> 4);
+            out[i + j] = scale * (float)low2(b->qs, j) - minimum;
+        }
+    }
+}
+
+void px_q2_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q2_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d, dmin;
+        uint8_t sc[16], mn[16], codes[SUPER];
+        px_fit_super_affine(&SUPER_2, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
+        px_store_f16(b->d, d);
+        px_store_f16(b->dmin, dmin);
+        for (int s = 0; s < 16; s++)
+            b->scales[s] = (uint8_t)(sc[s] | mn[s] << 4);
+        pack_low2(codes, b->qs);
+    }
+}
+
+/* ---- Q3_K */
+
+static const px_grid GRID_3 = {-4, 3, NULL, 0};
+static const px_super SUPER_3 = {16, 16, -32, 31, &GRID_3};
+
+void px_q3_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q3_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d);
+        int8_t sc[16];
+        px_q3_k_scales(b->scales, sc);
+        for (int j = 0; j < SUPER; j++) {
+            const int high = b->hmask[j % 32] >> (j / 32) & 1;
+            const int q = (low2(b->qs, j) | high << 2) - 4;
+            out[i + j] = d * (float)sc[j / 16] * (float)q;
+        }
+    }
+}
+
+void px_q3_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q3_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d;
+        int8_t sc[16];
+        uint8_t codes[SUPER];
+        px_fit_super(&SUPER_3, in + i, at(importance, i), &d, sc, codes);
+        px_store_f16(b->d, d);
+        memset(b->scales, 0, sizeof b->scales);
+        for (int s = 0; s < 16; s++) {
+            const int stored = sc[s] + 32;
+            b->scales[s % 8] |= (uint8_t)((stored & 15) << (s < 8 ? 0 : 4));
+            b->scales[8 + s % 4] |= (uint8_t)(stored >> 4 << (2 * (s / 4)));
+        }
+        memset(b->hmask, 0, sizeof b->hmask);
+        for (int j = 0; j < SUPER; j++)
+            b->hmask[j % 32] |= (uint8_t)((codes[j] >> 2) << (j / 32));
+        pack_low2(codes, b->qs);
+    }
+}
+
+/* ---- Q4_K and Q5_K */
+
+static void pack_scales_6(const uint8_t *sc, const uint8_t *mn, uint8_t *scales)
+{
+    memset(scales, 0, 12);
+    for (int s = 0; s < 4; s++) {
+        scales[s] = (uint8_t)(sc[s] | sc[s + 4] >> 4 << 6);
+        scales[s + 4] = (uint8_t)(mn[s] | mn[s + 4] >> 4 << 6);
+        scales[s + 8] = (uint8_t)((sc[s + 4] & 15) | (mn[s + 4] & 15) << 4);
+    }
+}
+
+/* Low four bits: sub-block 2 j in the low halves of 32 bytes, 2 j + 1 in their high halves. */
+static int low4(const uint8_t *qs, int i)
+{
+    const uint8_t byte = qs[32 * (i / 64) + i % 32];
+    return i % 64 < 32 ? byte & 15 : byte >> 4;
+}
+
+static void pack_low4(const uint8_t *codes, uint8_t *qs)
+{
+    for (int j = 0; j < 4; j++)
+        for (int l = 0; l < 32; l++)
+            qs[32 * j + l] =
+                (uint8_t)((codes[64 * j + l] & 15) | (codes[64 * j + 32 + l] & 15) << 4);
+}
+
+static const px_grid GRID_4 = {0, 15, NULL, 0};
+static const px_super SUPER_4 = {8, 32, 0, 63, &GRID_4};
+
+void px_q4_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q4_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
+        uint8_t sc[8], mn[8];
+        px_q4_k_scales(b->scales, sc, mn);
+        for (int s = 0; s < 8; s++) {
+            const float scale = d * (float)sc[s], minimum = dmin * (float)mn[s];
+            for (int j = 32 * s; j < 32 * (s + 1); j++)
+                out[i + j] = scale * (float)low4(b->qs, j) - minimum;
+        }
+    }
+}
+
+void px_q4_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q4_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d, dmin;
+        uint8_t sc[8], mn[8], codes[SUPER];
+        px_fit_super_affine(&SUPER_4, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
+        px_store_f16(b->d, d);
+        px_store_f16(b->dmin, dmin);
+        pack_scales_6(sc, mn, b->scales);
+        pack_low4(codes, b->qs);
+    }
+}
+
+static const px_grid GRID_5 = {0, 31, NULL, 0};
+static const px_super SUPER_5 = {8, 32, 0, 63, &GRID_5};
+
+void px_q5_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q5_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
+        uint8_t sc[8], mn[8];
+        px_q4_k_scales(b->scales, sc, mn);
+        for (int s = 0; s < 8; s++) {
+            const float scale = d * (float)sc[s], minimum = dmin * (float)mn[s];
+            for (int j = 32 * s; j < 32 * (s + 1); j++) {
+                const int q = low4(b->qs, j) | (b->qh[j % 32] >> s & 1) << 4;
+                out[i + j] = scale * (float)q - minimum;
+            }
+        }
+    }
+}
+
+void px_q5_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q5_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d, dmin;
+        uint8_t sc[8], mn[8], codes[SUPER];
+        px_fit_super_affine(&SUPER_5, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
+        px_store_f16(b->d, d);
+        px_store_f16(b->dmin, dmin);
+        pack_scales_6(sc, mn, b->scales);
+        memset(b->qh, 0, sizeof b->qh);
+        for (int j = 0; j < SUPER; j++)
+            b->qh[j % 32] |= (uint8_t)(codes[j] >> 4 << (j / 32));
+        pack_low4(codes, b->qs);
+    }
+}
+
+/* ---- Q6_K */
+
+static const px_grid GRID_6 = {-32, 31, NULL, 0};
+static const px_super SUPER_6 = {16, 16, -128, 127, &GRID_6};
+
+void px_q6_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_q6_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d);
+        for (int v = 0; v < SUPER; v++) {
+            const int half = v / 128, j = v % 128 / 32, l = v % 32;
+            const uint8_t low = b->ql[64 * half + 32 * (j % 2) + l];
+            const int high = b->qh[32 * half + l] >> (2 * j) & 3;
+            const int q = ((j < 2 ? low & 15 : low >> 4) | high << 4) - 32;
+            out[i + v] = d * (float)b->scales[v / 16] * (float)q;
+        }
+    }
+}
+
+void px_q6_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                    const float *importance)
+{
+    px_q6_k *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d;
+        uint8_t codes[SUPER];
+        px_fit_super(&SUPER_6, in + i, at(importance, i), &d, b->scales, codes);
+        px_store_f16(b->d, d);
+        memset(b->ql, 0, sizeof b->ql);
+        memset(b->qh, 0, sizeof b->qh);
+        for (int v = 0; v < SUPER; v++) {
+            const int half = v / 128, j = v % 128 / 32, l = v % 32;
+            b->ql[64 * half + 32 * (j % 2) + l] |= (uint8_t)((codes[v] & 15) << (j < 2 ? 0 : 4));
+            b->qh[32 * half + l] |= (uint8_t)(codes[v] >> 4 << (2 * j));
+        }
+    }
+}
+
+/* ---- IQ4_XS */
+
+static const px_grid GRID_XS = {-127, 113, px_iq4_codes, 16};
+static const px_super SUPER_XS = {8, 32, -32, 31, &GRID_XS};
+
+void px_iq4_xs_decode(const void *restrict blocks, float *restrict out, int64_t n)
+{
+    const px_iq4_xs *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        const float d = px_load_f16(b->d);
+        int8_t sc[8];
+        px_iq4_xs_scales(b, sc);
+        for (int s = 0; s < 8; s++) {
+            const float scale = d * (float)sc[s];
+            for (int j = 0; j < 16; j++) {
+                const uint8_t byte = b->qs[16 * s + j];
+                out[i + 32 * s + j] = scale * (float)px_iq4_codes[byte & 15];
+                out[i + 32 * s + j + 16] = scale * (float)px_iq4_codes[byte >> 4];
+            }
+        }
+    }
+}
+
+void px_iq4_xs_encode(const float *restrict in, void *restrict blocks, int64_t n,
+                      const float *importance)
+{
+    px_iq4_xs *b = blocks;
+    for (int64_t i = 0; i < n; i += SUPER, b++) {
+        float d;
+        int8_t sc[8];
+        uint8_t codes[SUPER];
+        px_fit_super(&SUPER_XS, in + i, at(importance, i), &d, sc, codes);
+        px_store_f16(b->d, d);
+        unsigned high = 0;
+        memset(b->scales_l, 0, sizeof b->scales_l);
+        for (int s = 0; s < 8; s++) {
+            const unsigned stored = (unsigned)(sc[s] + 32);
+            b->scales_l[s / 2] |= (uint8_t)((stored & 15) << (4 * (s % 2)));
+            high |= stored >> 4 << (2 * s);
+        }
+        px_store16(b->scales_h, (uint16_t)high);
+        for (int s = 0; s < 8; s++)
+            for (int j = 0; j < 16; j++)
+                b->qs[16 * s + j] = (uint8_t)(codes[32 * s + j] | codes[32 * s + j + 16] << 4);
+    }
+}
