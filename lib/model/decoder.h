@@ -21,10 +21,12 @@ typedef struct px_decoder px_decoder;
 typedef struct px_decoder_options {
     int32_t max_batch;  // most tokens of a step
     int32_t max_logits; // most rows of logits of a step
-    int64_t n_ctx;      // longest context: chooses longrope's factors
+    int64_t n_ctx;      // longest context: longer than the original one, longrope takes the long
+                        // factors from the first token on
 } px_decoder_options;
 
-/* hp, weights, kern and pool are lent and must outlive the decoder. */
+/* hp, weights, kern and pool are lent and must outlive the decoder. Errors: ARGUMENT, MEMORY,
+ * UNSUPPORTED (kern does not compute with a matrix's dtype). */
 pith_status px_decoder_new(const px_hparams *hp, const px_weights *weights, const px_kern *kern,
                            px_pool *pool, const px_decoder_options *options, px_decoder **out,
                            pith_error *err);
@@ -41,8 +43,9 @@ typedef struct px_chunk {
 
 /* Runs one step. On success each seq->n_tokens has grown by its chunk's n, and *logits points to
  * rows of n_vocab floats, chunk after chunk, valid until the next step. `cancel` (may be NULL) is
- * looked at between layers: when it becomes nonzero the step ends with CANCELLED. On failure no
- * sequence has grown. */
+ * looked at between layers: when it becomes nonzero the step ends with CANCELLED. Other errors:
+ * ARGUMENT (a token id out of range, no room reserved, too many tokens), NUMERIC (a logit is NaN or
+ * infinite). On failure no sequence has grown. */
 pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
                             const volatile int *cancel, const float **logits, pith_error *err);
 
@@ -50,8 +53,9 @@ pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
  * Valid as logits. */
 const float *px_decoder_hidden(const px_decoder *d);
 
-/* Bytes of work memory that a decoder with these options takes. */
-size_t px_decoder_bytes(const px_hparams *hp, const px_kern *kern, int n_threads,
-                        const px_decoder_options *options);
+/* Bytes of work memory that a decoder with these options takes. The system gives them as they are
+ * touched: a step of n tokens touches n of the max_batch rows. SIZE_MAX: more than fits. */
+size_t px_decoder_bytes(const px_hparams *hp, const px_weights *weights, const px_kern *kern,
+                        int n_threads, const px_decoder_options *options);
 
 #endif

@@ -21,7 +21,7 @@ typedef enum px_activation { PX_ACTIVATION_SILU, PX_ACTIVATION_GELU_TANH } px_ac
 
 /* What one layer is, apart from its weights. */
 typedef struct px_layer_kind {
-    int32_t window;    // sliding window in tokens, 0: all
+    int32_t window;    // tokens seen, the token's own included; 0: all
     bool rope;         // false: no positions (SmolLM3)
     uint8_t rope_base; // 0: global base and scaling, 1: local base, no scaling (Gemma 3's windowed
                        // layers)
@@ -48,8 +48,9 @@ typedef struct px_hparams {
     px_rope_scaling rope_scaling;
     float rope_factor;     // LINEAR, YARN: context is this many times longer
     int32_t rope_ctx_orig; // YARN, LONGROPE: context before scaling
-    float yarn_beta_fast, yarn_beta_slow, yarn_attn_factor, yarn_ext_factor;
-    float rope_mscale; // on cos and sin: YARN, LONGROPE
+    float yarn_beta_fast, yarn_beta_slow, yarn_ext_factor;
+    float yarn_attn_factor; // on top of 0.1 ln(factor) + 1
+    float rope_mscale;      // on cos and sin, all told: YARN, LONGROPE
 
     /* flags of the decoder */
     bool qkv_fused, gate_up_fused;

@@ -50,14 +50,18 @@ typedef struct px_kv_seq {
     const void **bases; // address of each page
     int64_t n_pages, cap_pages;
     int64_t n_tokens;
+    int64_t max_tokens;
 } px_kv_seq;
 
 pith_status px_kv_seq_init(px_kv_seq *seq, px_kv_pool *pool, int64_t max_tokens, pith_error *err);
 void px_kv_seq_clear(px_kv_seq *seq);
 /* Makes room for n more tokens, behind n_tokens; n_tokens itself moves when the decoder has filled
  * them. Copies a shared, partly filled last page first. Errors: CONTEXT (over max_tokens), MEMORY
- * (pool full). On failure nothing changed. */
+ * (pool full). On failure nothing changed. A later fork or truncate may void the room: reserve
+ * before each step. */
 pith_status px_kv_seq_reserve(px_kv_seq *seq, int64_t n, pith_error *err);
+/* Whether n more tokens can be written now. */
+bool px_kv_seq_has_room(const px_kv_seq *seq, int64_t n);
 /* Forgets all but the first n tokens; pages no longer used go back, and their memory with them. */
 void px_kv_seq_truncate(px_kv_seq *seq, int64_t n);
 /* Makes `to` (empty, same pool) share the first n tokens of `from`. */

@@ -43,11 +43,14 @@ typedef struct px_weights {
     const float *rope_factors;       // [rope_dims / 2] or NULL: llama3
     const float *rope_factors_short; // longrope
     const float *rope_factors_long;
-    px_layer *layers;    // [L]
-    size_t matrix_bytes; // of all matrices, counted once
+    px_layer *layers;         // [L]
+    size_t matrix_bytes;      // of all matrices, counted once
+    int64_t n_unused;         // tensors that the decoder does not use and that are not known to be
+    const char *first_unused; // harmless: callers warn; the first one's name, or NULL
 } px_weights;
 
-/* Binds. Errors: FORMAT (tensor missing, wrong shape: found and expected), UNSUPPORTED (dtype). */
+/* Binds. Errors: FORMAT (tensor missing, wrong shape: found and expected), UNSUPPORTED (a dtype
+ * that kern does not compute with; a bias that the decoder does not know). */
 pith_status px_weights_bind(const px_source *source, const px_hparams *hp, px_arena *arena,
                             px_weights *out, pith_error *err);
 

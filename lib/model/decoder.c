@@ -1,0 +1,539 @@
+/*
+ * decoder: see decoder.h and, for the phases of a step, pass.h. Here: memory, checking and laying
+ * out a step, the residual stream, plain products and the head.
+ */
+#include "model/pass.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    MAX_BATCH = 65536,
+    TILE_TOKENS = 32, // query tokens of one piece of attention
+    MAX_PIECES = 128, // of one product
+    MIN_GRAIN = 32,   // rows of one piece of a product
+    LINE = 64
+};
+
+/* ---- memory */
+
+/* Hands out parts of a block; with base NULL only counts. Overflow sticks as SIZE_MAX. */
+typedef struct carver {
+    uint8_t *base;
+    size_t at;
+} carver;
+
+static void *carve(carver *c, size_t n, size_t size)
+{
+    size_t bytes;
+    if (!px_mul_size(n, size, &bytes) || !px_add_size(bytes, LINE - 1, &bytes)) {
+        c->at = SIZE_MAX;
+        return NULL;
+    }
+    bytes &= ~(size_t)(LINE - 1);
+    void *p = c->base ? c->base + c->at : NULL;
+    if (!px_add_size(c->at, bytes, &c->at))
+        c->at = SIZE_MAX;
+    return p;
+}
+
+static px_rows carve_rows(carver *c, int64_t n, int64_t width)
+{
+    int64_t stride = (width + 15) & ~(int64_t)15;
+    float *data = carve(c, (size_t)n * (size_t)stride, sizeof(float));
+    return (px_rows){.data = data, .stride = stride, .width = width};
+}
+
+static px_act_form form_of(const px_kern *kern, const px_matrix *m)
+{
+    return kern->form[px_kern_slot(m->dtype)];
+}
+
+/* The longest input that is packed in that form. */
+static int64_t longest(const px_decoder *d, px_act_form form)
+{
+    int64_t k = 0;
+    const px_matrix *head = &d->w->head;
+    if (form_of(d->kern, head) == form)
+        k = head->cols;
+    for (int32_t i = 0; i < d->hp->n_layers; i++) {
+        const px_layer *l = &d->w->layers[i];
+        const px_matrix *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+        for (size_t j = 0; j < sizeof all / sizeof all[0]; j++)
+            if (form_of(d->kern, all[j]) == form && all[j]->cols > k)
+                k = all[j]->cols;
+    }
+    return k;
+}
+
+/* Lays the decoder's memory out from base, or counts its bytes. */
+static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
+{
+    const px_hparams *hp = d->hp;
+    int64_t b = d->options.max_batch;
+    int64_t r = d->options.max_logits;
+    carver c = {.base = base};
+    d->x = carve_rows(&c, b, hp->width);
+    d->normed = carve_rows(&c, b, hp->width);
+    d->added = carve_rows(&c, b, hp->width);
+    carver ffn = c;
+    d->q = carve_rows(&c, b, (int64_t)hp->n_heads * hp->head_dim);
+    d->k = carve_rows(&c, b, (int64_t)hp->n_kv_heads * hp->head_dim);
+    d->v = carve_rows(&c, b, (int64_t)hp->n_kv_heads * hp->value_dim);
+    d->mixed = carve_rows(&c, b, (int64_t)hp->n_heads * hp->value_dim);
+    d->gate = carve_rows(&ffn, b, hp->ffn);
+    d->up = carve_rows(&ffn, b, hp->ffn);
+    if (ffn.at > c.at)
+        c.at = ffn.at;
+    d->hidden = carve_rows(&c, r, hp->width);
+    float *logits = carve(&c, (size_t)r * (size_t)hp->n_vocab, sizeof(float));
+    d->logits = (px_rows){.data = logits, .stride = hp->n_vocab, .width = hp->n_vocab};
+    for (int i = 0; i < 2; i++) {
+        size_t n = i == 0 || hp->rope_base[1] > 0 ? (size_t)b * (size_t)(hp->rope_dims / 2) : 0;
+        d->cos[i] = carve(&c, n, sizeof(float));
+        d->sin[i] = carve(&c, n, sizeof(float));
+    }
+    for (int f = PX_ACT_F32 + 1; f < PX_ACT_FORMS; f++) {
+        int64_t k = longest(d, (px_act_form)f);
+        d->packed_bytes[f] = k ? px_act_column_bytes((px_act_form)f, k) : 0;
+        d->packed[f] = carve(&c, (size_t)b, d->packed_bytes[f]);
+    }
+    d->scratch_bytes = px_round_up(d->kern->scratch_bytes, LINE);
+    d->scratch = carve(&c, (size_t)n_threads, d->scratch_bytes);
+    d->rows = carve(&c, (size_t)b, sizeof *d->rows);
+    d->tiles = carve(&c, (size_t)b, sizeof *d->tiles);
+    d->wanted = carve(&c, (size_t)r, sizeof *d->wanted);
+    return c.at;
+}
+
+size_t px_decoder_bytes(const px_hparams *hp, const px_weights *weights, const px_kern *kern,
+                        int n_threads, const px_decoder_options *options)
+{
+    px_decoder d = {.hp = hp, .w = weights, .kern = kern, .options = *options};
+    size_t bytes = lay_out(&d, NULL, n_threads);
+    return px_add_size(bytes, sizeof d, &bytes) ? bytes : SIZE_MAX;
+}
+
+static pith_status check_matrix(const px_kern *kern, const px_matrix *m, pith_error *err)
+{
+    int slot = px_kern_slot(m->dtype);
+    if (slot >= 0 && kern->mul[slot] &&
+        (kern->form[slot] == PX_ACT_F32 || kern->pack[kern->form[slot]]))
+        return PITH_OK;
+    return px_fail(err, PITH_E_UNSUPPORTED,
+                   "tensor '%s' has type %s, for which there are no products at level %s", m->name,
+                   px_dtype_name((uint32_t)m->dtype), px_cpu_name(kern->level));
+}
+
+static pith_status check_model(const px_hparams *hp, const px_weights *w, const px_kern *kern,
+                               pith_error *err)
+{
+    pith_status status = check_matrix(kern, &w->embed, err);
+    if (status == PITH_OK)
+        status = check_matrix(kern, &w->head, err);
+    for (int32_t i = 0; i < hp->n_layers; i++) {
+        const px_layer *l = &w->layers[i];
+        const px_matrix *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+        for (size_t j = 0; j < sizeof all / sizeof all[0] && status == PITH_OK; j++)
+            status = check_matrix(kern, all[j], err);
+    }
+    return status;
+}
+
+static pith_status check_options(const px_decoder_options *o, pith_error *err)
+{
+    if (o->max_batch < 1 || o->max_batch > MAX_BATCH)
+        return px_fail(err, PITH_E_ARGUMENT, "a batch of %d tokens, expected 1 to %d", o->max_batch,
+                       MAX_BATCH);
+    if (o->max_logits < 1 || o->max_logits > o->max_batch)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "%d rows of logits, expected 1 to the batch of %d tokens", o->max_logits,
+                       o->max_batch);
+    if (o->n_ctx < 1 || o->n_ctx > PX_MAX_CONTEXT)
+        return px_fail(err, PITH_E_ARGUMENT, "a context of %" PRId64 " tokens, expected 1 to %d",
+                       o->n_ctx, PX_MAX_CONTEXT);
+    return PITH_OK;
+}
+
+pith_status px_decoder_new(const px_hparams *hp, const px_weights *weights, const px_kern *kern,
+                           px_pool *pool, const px_decoder_options *options, px_decoder **out,
+                           pith_error *err)
+{
+    *out = NULL;
+    pith_status status = check_options(options, err);
+    if (status == PITH_OK)
+        status = check_model(hp, weights, kern, err);
+    if (status != PITH_OK)
+        return status;
+    px_decoder *d = px_calloc(1, sizeof *d);
+    if (!d)
+        return px_fail_memory(err, "a decoder");
+    d->hp = hp;
+    d->w = weights;
+    d->kern = kern;
+    d->pool = pool;
+    d->options = *options;
+    px_arena_init(&d->arena, 4096, 0);
+    size_t bytes = lay_out(d, NULL, px_pool_size(pool));
+    d->memory = bytes < SIZE_MAX ? px_aligned(bytes, 1, LINE) : NULL;
+    if (!d->memory) {
+        px_decoder_free(d);
+        return px_fail(err, PITH_E_MEMORY,
+                       "out of memory while making a decoder for batches of %d tokens (%zu bytes); "
+                       "use a smaller batch",
+                       options->max_batch, bytes);
+    }
+    lay_out(d, d->memory, px_pool_size(pool));
+    status = px_rope_make(hp, weights, options->n_ctx, &d->arena, &d->rope, err);
+    if (status != PITH_OK) {
+        px_decoder_free(d);
+        return status;
+    }
+    *out = d;
+    return PITH_OK;
+}
+
+void px_decoder_free(px_decoder *d)
+{
+    if (!d)
+        return;
+    px_arena_clear(&d->arena);
+    px_free(d->memory);
+    px_free(d);
+}
+
+const float *px_decoder_hidden(const px_decoder *d)
+{
+    return d->hidden.data;
+}
+
+/* ---- products */
+
+unsigned px_pass_forms(const px_decoder *d, const px_matrix *m)
+{
+    px_act_form form = form_of(d->kern, m);
+    return form == PX_ACT_F32 ? 0 : 1u << form;
+}
+
+/* Packs row r of the input as column c. */
+static void pack_as(px_decoder *d, unsigned forms, const px_rows *in, int32_t r, int32_t c)
+{
+    const float *x = in->data + r * in->stride;
+    for (int f = PX_ACT_F32 + 1; f < PX_ACT_FORMS; f++) {
+        if (!(forms & (1u << f)))
+            continue;
+        size_t column = px_act_column_bytes((px_act_form)f, in->width);
+        d->kern->pack[f](x, in->stride, in->width, 0, 1, d->packed[f] + (size_t)c * column, column);
+    }
+}
+
+void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *in, int32_t n,
+                 const px_rows *out, int64_t row0, int64_t row1)
+{
+    px_act_form form = form_of(d->kern, m);
+    px_act act = {.form = form, .k = in->width, .n = n};
+    if (form == PX_ACT_F32) {
+        act.data = in->data;
+        act.column_bytes = (size_t)in->stride * sizeof(float);
+    } else {
+        act.data = d->packed[form];
+        act.column_bytes = px_act_column_bytes(form, in->width);
+    }
+    px_mul mul = {.dtype = m->dtype,
+                  .w = m->data,
+                  .row_bytes = m->row_bytes,
+                  .x = &act,
+                  .y = out->data,
+                  .y_stride = out->stride,
+                  .scratch = d->scratch + (size_t)member * d->scratch_bytes};
+    d->kern->mul[px_kern_slot(m->dtype)](&mul, row0, row1);
+}
+
+int64_t px_pass_grain(int64_t rows)
+{
+    int64_t grain = (rows / MAX_PIECES + 15) & ~(int64_t)15;
+    return grain < MIN_GRAIN ? MIN_GRAIN : grain;
+}
+
+/* out = m * in for all rows of the step; in is packed first where m asks for it and nobody has. */
+static void product(px_decoder *d, const px_matrix *m, const px_rows *in, const px_rows *out,
+                    int member)
+{
+    unsigned forms = px_pass_forms(d, m);
+    if (forms)
+        for (int64_t r; (r = px_pool_next(d->pool, member, d->n_rows)) >= 0;)
+            pack_as(d, forms, in, (int32_t)r, (int32_t)r);
+    int64_t grain = px_pass_grain(m->rows);
+    int64_t n = (m->rows + grain - 1) / grain;
+    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+        int64_t end = (i + 1) * grain;
+        px_pass_mul(d, member, m, in, d->n_rows, out, i * grain, end < m->rows ? end : m->rows);
+    }
+}
+
+/* ---- the residual stream */
+
+/* What attention or ffn leaves to be done when its last product is there. */
+typedef struct block_end {
+    const float *bias; // [C] or NULL
+    const float *post; // [C] or NULL
+} block_end;
+
+/* What reads the stream next: its norm, and the forms in which the result is wanted. */
+typedef struct reader {
+    const float *norm; // [C]; NULL: the stream itself
+    unsigned forms;
+} reader;
+
+static reader reads_attention(const px_decoder *d, int32_t layer)
+{
+    const px_layer *l = &d->w->layers[layer];
+    unsigned forms = px_pass_forms(d, &l->q) | px_pass_forms(d, &l->k) | px_pass_forms(d, &l->v);
+    return (reader){.norm = l->attn_norm, .forms = forms};
+}
+
+static reader reads_ffn(const px_decoder *d, int32_t layer)
+{
+    const px_layer *l = &d->w->layers[layer];
+    unsigned forms = px_pass_forms(d, &l->gate) | px_pass_forms(d, &l->up);
+    return (reader){.norm = l->ffn_norm, .forms = forms};
+}
+
+/* Row r of the stream, normed, as row and packed column c of out. */
+static void read_row(px_decoder *d, const reader *to, const px_rows *out, int32_t r, int32_t c)
+{
+    const float *x = d->x.data + r * d->x.stride;
+    float *y = out->data + c * out->stride;
+    int64_t width = d->hp->width;
+    if (to->norm)
+        d->kern->rms_norm(x, to->norm, d->hp->norm_eps, y, width);
+    else
+        memcpy(y, x, (size_t)width * sizeof *y);
+    pack_as(d, to->forms, out, c, c);
+}
+
+static void end_row(px_decoder *d, const block_end *end, int32_t r)
+{
+    int64_t width = d->hp->width;
+    float *added = d->added.data + r * d->added.stride;
+    if (end->bias)
+        d->kern->axpy(1.0f, end->bias, added, width);
+    if (end->post)
+        d->kern->rms_norm(added, end->post, d->hp->norm_eps, added, width);
+    d->kern->axpy(1.0f, added, d->x.data + r * d->x.stride, width);
+}
+
+/* Embeddings, and the cosines and sines of the step's positions. */
+static void embed(px_decoder *d, int member)
+{
+    const px_hparams *hp = d->hp;
+    const px_matrix *m = &d->w->embed;
+    px_decode_fn decode = d->kern->decode[px_kern_slot(m->dtype)];
+    reader to = reads_attention(d, 0);
+    for (int64_t i; (i = px_pool_next(d->pool, member, d->n_rows)) >= 0;) {
+        int32_t r = (int32_t)i;
+        float *x = d->x.data + r * d->x.stride;
+        decode(m->data + (size_t)d->rows[r].token * m->row_bytes, x, hp->width);
+        if (hp->embed_scale != 1.0f)
+            for (int32_t j = 0; j < hp->width; j++)
+                x[j] *= hp->embed_scale;
+        for (int base = 0; base < 2 && d->rope.freq[base]; base++) {
+            int64_t at = (int64_t)r * d->rope.n;
+            px_rope_row(&d->rope, base, d->rows[r].position, d->cos[base] + at, d->sin[base] + at);
+        }
+        read_row(d, &to, &d->normed, r, r);
+    }
+}
+
+static void end_block(px_decoder *d, const block_end *end, const reader *to, int member)
+{
+    for (int64_t r; (r = px_pool_next(d->pool, member, d->n_rows)) >= 0;) {
+        end_row(d, end, (int32_t)r);
+        read_row(d, to, &d->normed, (int32_t)r, (int32_t)r);
+    }
+}
+
+/* ---- the head */
+
+static void note_odd(px_decoder *d, int32_t row)
+{
+    int32_t seen = atomic_load(&d->odd_row);
+    while ((seen < 0 || row < seen) && !atomic_compare_exchange_weak(&d->odd_row, &seen, row)) {
+    }
+}
+
+/* Soft cap of n logits; false when one is NaN or infinite: x * 0 is 0 for all others. */
+static bool finish_logits(float *x, int64_t n, float cap)
+{
+    float zero = 0;
+    for (int64_t i = 0; i < n; i++)
+        zero += x[i] * 0.0f;
+    if (cap > 0)
+        for (int64_t i = 0; i < n; i++)
+            x[i] = cap * tanhf(x[i] / cap);
+    return zero == 0;
+}
+
+static void head(px_decoder *d, const block_end *end, int member)
+{
+    const px_matrix *m = &d->w->head;
+    reader to = {.norm = d->w->out_norm, .forms = px_pass_forms(d, m)};
+    for (int64_t i; (i = px_pool_next(d->pool, member, d->n_wanted)) >= 0;) {
+        end_row(d, end, d->wanted[i]);
+        read_row(d, &to, &d->hidden, d->wanted[i], (int32_t)i);
+    }
+    int64_t grain = px_pass_grain(m->rows);
+    int64_t n = (m->rows + grain - 1) / grain;
+    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+        int64_t row0 = i * grain;
+        int64_t row1 = row0 + grain < m->rows ? row0 + grain : m->rows;
+        px_pass_mul(d, member, m, &d->hidden, d->n_wanted, &d->logits, row0, row1);
+        for (int32_t c = 0; c < d->n_wanted; c++)
+            if (!finish_logits(d->logits.data + c * d->logits.stride + row0, row1 - row0,
+                               d->hp->logit_softcap))
+                note_odd(d, c);
+    }
+}
+
+/* ---- the step */
+
+/* What every member of the pool runs. */
+static void run_step(void *ctx, int member)
+{
+    px_decoder *d = ctx;
+    px_heap_forbid();
+    embed(d, member);
+    int32_t n_layers = d->hp->n_layers;
+    for (int32_t i = 0; i < n_layers; i++) {
+        const px_layer *l = &d->w->layers[i];
+        px_pass_attention(d, l, i, member);
+        product(d, &l->o, &d->mixed, &d->added, member);
+        reader ffn = reads_ffn(d, i);
+        end_block(d, &(block_end){.bias = l->o_bias, .post = l->attn_post}, &ffn, member);
+        px_pass_gate_up(d, l, member);
+        if (member == 0 && d->cancel && *d->cancel)
+            atomic_store(&d->stopped, true); // seen by all behind the next barrier
+        product(d, &l->down, &d->gate, &d->added, member);
+        if (atomic_load(&d->stopped))
+            break;
+        block_end end = {.post = l->ffn_post};
+        if (i + 1 < n_layers) {
+            reader attention = reads_attention(d, i + 1);
+            end_block(d, &end, &attention, member);
+        } else if (d->n_wanted > 0) {
+            head(d, &end, member);
+        }
+    }
+    px_heap_allow();
+}
+
+static bool same_layout(const px_hparams *hp, const px_kv_layout *l)
+{
+    return l->n_layers == hp->n_layers && l->n_kv_heads == hp->n_kv_heads &&
+           l->head_dim == hp->head_dim && l->value_dim == hp->value_dim;
+}
+
+static pith_status check_chunk(const px_decoder *d, const px_chunk *chunks, int i, pith_error *err)
+{
+    const px_chunk *c = &chunks[i];
+    if (c->n < 1 || c->n_logits < 0 || c->n_logits > c->n)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "chunk %d has %d tokens and asks for %d rows of logits, expected at least 1 "
+                       "token and no more rows than tokens",
+                       i, c->n, c->n_logits);
+    if (!same_layout(d->hp, px_kv_pool_layout(c->seq->pool)))
+        return px_fail(err, PITH_E_ARGUMENT, "chunk %d has a sequence of another model's KV cache",
+                       i);
+    for (int j = 0; j < i; j++)
+        if (chunks[j].seq == c->seq)
+            return px_fail(err, PITH_E_ARGUMENT,
+                           "chunks %d and %d are of one sequence, expected one chunk each", j, i);
+    if (c->seq->n_tokens + c->n > d->options.n_ctx)
+        return px_fail(err, PITH_E_CONTEXT,
+                       "%d more tokens behind %" PRId64 " do not fit the context of %" PRId64, c->n,
+                       c->seq->n_tokens, d->options.n_ctx);
+    if (!px_kv_seq_has_room(c->seq, c->n))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "chunk %d has no room reserved for %d tokens behind %" PRId64, i, c->n,
+                       c->seq->n_tokens);
+    for (int32_t t = 0; t < c->n; t++)
+        if (c->tokens[t] < 0 || c->tokens[t] >= d->hp->n_vocab)
+            return px_fail(err, PITH_E_ARGUMENT,
+                           "token %d of chunk %d is %d, expected 0 to %d: the model's vocabulary",
+                           t, i, c->tokens[t], d->hp->n_vocab - 1);
+    return PITH_OK;
+}
+
+static pith_status check_step(const px_decoder *d, const px_chunk *chunks, int n_chunks,
+                              pith_error *err)
+{
+    int64_t n_rows = 0;
+    int64_t n_wanted = 0;
+    for (int i = 0; i < n_chunks; i++) {
+        pith_status status = check_chunk(d, chunks, i, err);
+        if (status != PITH_OK)
+            return status;
+        n_rows += chunks[i].n;
+        n_wanted += chunks[i].n_logits;
+    }
+    if (n_rows > d->options.max_batch)
+        return px_fail(err, PITH_E_ARGUMENT, "a step of %" PRId64 " tokens, expected at most %d",
+                       n_rows, d->options.max_batch);
+    if (n_wanted > d->options.max_logits)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "a step that asks for %" PRId64 " rows of logits, expected at most %d",
+                       n_wanted, d->options.max_logits);
+    return PITH_OK;
+}
+
+/* Rows, tiles and wanted rows of the step. */
+static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
+{
+    d->chunks = chunks;
+    d->n_rows = d->n_wanted = d->n_tiles = 0;
+    for (int i = 0; i < n_chunks; i++) {
+        const px_chunk *c = &chunks[i];
+        for (int32_t t = 0; t < c->n; t += TILE_TOKENS) {
+            int32_t left = c->n - t;
+            d->tiles[d->n_tiles++] = (px_tile){
+                .chunk = i, .first = d->n_rows + t, .n = left < TILE_TOKENS ? left : TILE_TOKENS};
+        }
+        for (int32_t t = c->n - c->n_logits; t < c->n; t++)
+            d->wanted[d->n_wanted++] = d->n_rows + t;
+        for (int32_t t = 0; t < c->n; t++)
+            d->rows[d->n_rows++] =
+                (px_row){.chunk = i, .token = c->tokens[t], .position = c->seq->n_tokens + t};
+    }
+}
+
+pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
+                            const volatile int *cancel, const float **logits, pith_error *err)
+{
+    *logits = d->logits.data;
+    pith_status status = check_step(d, chunks, n_chunks, err);
+    if (status != PITH_OK || n_chunks <= 0)
+        return status;
+    plan_step(d, chunks, n_chunks);
+    d->cancel = cancel;
+    atomic_store(&d->stopped, false);
+    atomic_store(&d->odd_row, -1);
+    px_pool_run(d->pool, run_step, d);
+    if (atomic_load(&d->stopped))
+        return px_fail(err, PITH_E_CANCELLED, "the step was cancelled");
+    int32_t odd = atomic_load(&d->odd_row);
+    if (odd >= 0) {
+        const px_row *row = &d->rows[d->wanted[odd]];
+        return px_fail(
+            err, PITH_E_NUMERIC,
+            "the logits for token %d at position %" PRId64
+            " hold NaN or infinity; the model file is damaged or its numbers outgrow f32",
+            row->token, row->position);
+    }
+    for (int i = 0; i < n_chunks; i++)
+        chunks[i].seq->n_tokens += chunks[i].n;
+    return PITH_OK;
+}

@@ -1,0 +1,103 @@
+/*
+ * pass: the decoder's own memory and the phases of one step, private to decoder.c, attention.c and
+ * ffn.c.
+ *
+ * All members of the pool run px_pass_* in the same order. A phase hands out its work by
+ * px_pool_next, whose end is a barrier: what one phase wrote, the next reads. Work is cut by shapes
+ * alone. One layer is
+ *
+ *   rows  x += what the last product gave (bias, post norm); norm; pack      decoder.c
+ *   heads q, k, v products of a few heads; bias, q/k norm, rope; store k, v  attention.c
+ *   tiles attention of a few query tokens of one kv head                     attention.c
+ *   rows  pack                                                               decoder.c
+ *   out   product                                                            decoder.c
+ *   rows  x += ...; norm; pack                                               decoder.c
+ *   ffn   gate and up products of the same rows; activation                  ffn.c
+ *   rows  pack                                                               decoder.c
+ *   down  product                                                            decoder.c
+ *
+ * with nine barriers; packing phases fall away where products take f32.
+ */
+#ifndef PX_MODEL_PASS_H
+#define PX_MODEL_PASS_H
+
+#include "model/decoder.h"
+#include "model/rope.h"
+
+#include <stdatomic.h>
+
+/* Rows [first, first + n) of the step, all of one chunk, which attention takes together. */
+typedef struct px_tile {
+    int32_t chunk;
+    int32_t first;
+    int32_t n;
+} px_tile;
+
+/* Where a row of the step belongs. */
+typedef struct px_row {
+    int32_t chunk;
+    int32_t token; // its id
+    int64_t position;
+} px_row;
+
+/* Rows of f32 and what products read of them. */
+typedef struct px_rows {
+    float *data;    // [n, stride]
+    int64_t stride; // in floats, a multiple of 16
+    int64_t width;
+} px_rows;
+
+struct px_decoder {
+    const px_hparams *hp;
+    const px_weights *w;
+    const px_kern *kern;
+    px_pool *pool;
+    px_decoder_options options;
+    px_arena arena; // rope
+    px_rope rope;
+    void *memory; // one block; all below lie in it
+
+    px_rows x;      // [B, C] residual stream
+    px_rows normed; // [B, C]
+    px_rows added;  // [B, C] what attention or ffn gives to the stream
+    /* q, k, v, mixed and gate, up share memory: attention is over when ffn begins. */
+    px_rows q;      // [B, H * D]
+    px_rows k;      // [B, K * D]
+    px_rows v;      // [B, K * Dv]
+    px_rows mixed;  // [B, H * Dv] attention's result
+    px_rows gate;   // [B, F]
+    px_rows up;     // [B, F]
+    px_rows hidden; // [R, C] after the output norm
+    px_rows logits; // [R, V], stride V
+    float *cos[2];  // [B, rope.n] by base
+    float *sin[2];
+    uint8_t *packed[PX_ACT_FORMS]; // [B or R, packed_bytes], of whichever input was packed last
+    size_t packed_bytes[PX_ACT_FORMS];
+    uint8_t *scratch; // [members, scratch_bytes]
+    size_t scratch_bytes;
+    px_row *rows;    // [B]
+    int32_t *wanted; // [R] rows whose logits are asked for
+    px_tile *tiles;  // [B]
+
+    /* the step at hand */
+    const px_chunk *chunks;
+    const volatile int *cancel;
+    int32_t n_rows, n_wanted, n_tiles;
+    _Atomic bool stopped;
+    _Atomic int32_t odd_row; // a row of logits that is not finite, or -1
+};
+
+/* Bits 1 << px_act_form of the forms that products with m read; 0 when f32. */
+unsigned px_pass_forms(const px_decoder *d, const px_matrix *m);
+
+/* Rows [row0, row1) of out = m * in, for the first n rows of in. */
+void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *in, int32_t n,
+                 const px_rows *out, int64_t row0, int64_t row1);
+
+/* Rows of a matrix that one chunk of work takes. */
+int64_t px_pass_grain(int64_t rows);
+
+void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int member);
+void px_pass_gate_up(px_decoder *d, const px_layer *l, int member);
+
+#endif
