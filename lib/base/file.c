@@ -222,16 +222,20 @@ pith_status px_out_pad(px_out *out, size_t align, pith_error *err)
 /* Makes the rename of `path` durable. A file system that cannot sync a folder is not an error. */
 static void sync_folder(const char *path)
 {
-    px_buf folder = {0};
+    char folder[PATH_MAX] = ".";
     const char *slash = strrchr(path, '/');
-    bool ok = slash ? px_buf_put(&folder, path, slash == path ? 1 : (size_t)(slash - path))
-                    : px_buf_puts(&folder, ".");
-    int fd = ok ? open(folder.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    size_t n = slash == path ? 1 : (size_t)(slash ? slash - path : 0);
+    if (n >= sizeof folder)
+        return;
+    if (n > 0) {
+        memcpy(folder, path, n);
+        folder[n] = '\0';
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         (void)fsync(fd);
         close(fd);
     }
-    px_buf_clear(&folder);
 }
 
 pith_status px_out_commit(px_out *out, pith_error *err)
