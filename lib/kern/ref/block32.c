@@ -4,6 +4,7 @@
  */
 #include "kern/blocks.h"
 #include "kern/half.h"
+#include "kern/ref/codes.h"
 #include "kern/ref/fit.h"
 #include "kern/ref/formats.h"
 
@@ -21,16 +22,25 @@ static const float *at(const float *importance, int64_t i)
     return importance ? importance + i : NULL;
 }
 
+/* The scales of a block of 32. dmin is the offset negated, +0 where there is none: taking away +0
+ * keeps the sign of a zero. */
+static void set_scales(px_codes *out, float d, float dmin)
+{
+    out->d = d;
+    out->dmin = dmin;
+    for (int s = 0; s < VALUES / 16; s++) {
+        out->sc[s] = 1;
+        out->mn[s] = 1;
+    }
+}
+
 /* ---- Q8_0 */
 
-void px_q8_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q8_0_unpack(const void *block, px_codes *out)
 {
-    const px_q8_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_load_f16(b->d);
-        for (int j = 0; j < VALUES; j++)
-            out[i + j] = d * (float)b->qs[j];
-    }
+    const px_q8_0 *b = block;
+    set_scales(out, px_load_f16(b->d), 0.0f);
+    memcpy(out->q, b->qs, VALUES);
 }
 
 void px_q8_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -53,15 +63,12 @@ void px_q8_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
 static const px_grid Q4_GRID = {-8, 7, NULL, 0};
 static const px_grid IQ4_GRID = {-127, 113, px_iq4_codes, 16};
 
-static void decode_4(const void *restrict blocks, float *restrict out, int64_t n, const px_grid *g)
+static void unpack_4(const px_q4_0 *b, const px_grid *g, px_codes *out)
 {
-    const px_q4_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_load_f16(b->d);
-        for (int j = 0; j < HALF; j++) {
-            out[i + j] = d * (float)px_grid_value(g, b->qs[j] & 15);
-            out[i + j + HALF] = d * (float)px_grid_value(g, b->qs[j] >> 4);
-        }
+    set_scales(out, px_load_f16(b->d), 0.0f);
+    for (int j = 0; j < HALF; j++) {
+        out->q[j] = (int8_t)px_grid_value(g, b->qs[j] & 15);
+        out->q[j + HALF] = (int8_t)px_grid_value(g, b->qs[j] >> 4);
     }
 }
 
@@ -78,9 +85,9 @@ static void encode_4(const float *restrict in, void *restrict blocks, int64_t n,
     }
 }
 
-void px_q4_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q4_0_unpack(const void *block, px_codes *out)
 {
-    decode_4(blocks, out, n, &Q4_GRID);
+    unpack_4(block, &Q4_GRID, out);
 }
 
 void px_q4_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -89,9 +96,9 @@ void px_q4_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
     encode_4(in, blocks, n, importance, &Q4_GRID);
 }
 
-void px_iq4_nl_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_iq4_nl_unpack(const void *block, px_codes *out)
 {
-    decode_4(blocks, out, n, &IQ4_GRID);
+    unpack_4(block, &IQ4_GRID, out);
 }
 
 void px_iq4_nl_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -102,15 +109,13 @@ void px_iq4_nl_encode(const float *restrict in, void *restrict blocks, int64_t n
 
 /* ---- Q4_1 */
 
-void px_q4_1_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q4_1_unpack(const void *block, px_codes *out)
 {
-    const px_q4_1 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_load_f16(b->d), m = px_load_f16(b->m);
-        for (int j = 0; j < HALF; j++) {
-            out[i + j] = d * (float)(b->qs[j] & 15) + m;
-            out[i + j + HALF] = d * (float)(b->qs[j] >> 4) + m;
-        }
+    const px_q4_1 *b = block;
+    set_scales(out, px_load_f16(b->d), -px_load_f16(b->m));
+    for (int j = 0; j < HALF; j++) {
+        out->q[j] = b->qs[j] & 15;
+        out->q[j + HALF] = (int8_t)(b->qs[j] >> 4);
     }
 }
 
@@ -146,15 +151,12 @@ static void pack_5(const uint8_t *codes, uint8_t *qs, uint8_t *qh)
     pack_nibbles(codes, qs);
 }
 
-void px_q5_0_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q5_0_unpack(const void *block, px_codes *out)
 {
-    const px_q5_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_load_f16(b->d);
-        const uint32_t qh = px_load32(b->qh);
-        for (int j = 0; j < VALUES; j++)
-            out[i + j] = d * (float)(code_5(b->qs, qh, j) - 16);
-    }
+    const px_q5_0 *b = block;
+    set_scales(out, px_load_f16(b->d), 0.0f);
+    for (int j = 0; j < VALUES; j++)
+        out->q[j] = (int8_t)(code_5(b->qs, px_load32(b->qh), j) - 16);
 }
 
 void px_q5_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -171,15 +173,12 @@ void px_q5_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
     }
 }
 
-void px_q5_1_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q5_1_unpack(const void *block, px_codes *out)
 {
-    const px_q5_1 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_load_f16(b->d), m = px_load_f16(b->m);
-        const uint32_t qh = px_load32(b->qh);
-        for (int j = 0; j < VALUES; j++)
-            out[i + j] = d * (float)code_5(b->qs, qh, j) + m;
-    }
+    const px_q5_1 *b = block;
+    set_scales(out, px_load_f16(b->d), -px_load_f16(b->m));
+    for (int j = 0; j < VALUES; j++)
+        out->q[j] = (int8_t)code_5(b->qs, px_load32(b->qh), j);
 }
 
 void px_q5_1_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -205,15 +204,13 @@ float px_mxfp4_scale(uint8_t e)
     return e < 2 ? px_bits_f32(0x00200000u << e) : px_bits_f32((uint32_t)(e - 1) << 23);
 }
 
-void px_mxfp4_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_mxfp4_unpack(const void *block, px_codes *out)
 {
-    const px_mxfp4 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_mxfp4_scale(b->e);
-        for (int j = 0; j < HALF; j++) {
-            out[i + j] = d * (float)px_mxfp4_codes[b->qs[j] & 15];
-            out[i + j + HALF] = d * (float)px_mxfp4_codes[b->qs[j] >> 4];
-        }
+    const px_mxfp4 *b = block;
+    set_scales(out, px_mxfp4_scale(b->e), 0.0f);
+    for (int j = 0; j < HALF; j++) {
+        out->q[j] = px_mxfp4_codes[b->qs[j] & 15];
+        out->q[j + HALF] = px_mxfp4_codes[b->qs[j] >> 4];
     }
 }
 

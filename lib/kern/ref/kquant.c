@@ -4,6 +4,7 @@
  */
 #include "kern/blocks.h"
 #include "kern/half.h"
+#include "kern/ref/codes.h"
 #include "kern/ref/fit.h"
 #include "kern/ref/formats.h"
 #include "kern/ref/scales.h"
@@ -13,6 +14,30 @@ enum { SUPER = 256 };
 static const float *at(const float *importance, int64_t i)
 {
     return importance ? importance + i : NULL;
+}
+
+/* Scales of a format without minima: n of them, 16 or 8, for 256 values. */
+static void set_scales(px_codes *out, float d, const int8_t *sc, int n)
+{
+    out->d = d;
+    out->dmin = 0.0f;
+    for (int s = 0; s < 16; s++) {
+        out->sc[s] = sc[s * n / 16];
+        out->mn[s] = 0;
+    }
+}
+
+static void set_scales_6(px_codes *out, const uint8_t *d, const uint8_t *dmin,
+                         const uint8_t *scales)
+{
+    uint8_t sc[8], mn[8];
+    px_q4_k_scales(scales, sc, mn);
+    out->d = px_load_f16(d);
+    out->dmin = px_load_f16(dmin);
+    for (int s = 0; s < 16; s++) {
+        out->sc[s] = sc[s / 2];
+        out->mn[s] = mn[s / 2];
+    }
 }
 
 /* ---- two low bits of 256 codes, as Q2_K and Q3_K have them */
@@ -37,17 +62,17 @@ static void pack_low2(const uint8_t *codes, uint8_t *qs)
 static const px_grid GRID_2 = {0, 3, NULL, 0};
 static const px_super SUPER_2 = {16, 16, 0, 15, &GRID_2};
 
-void px_q2_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q2_k_unpack(const void *block, px_codes *out)
 {
-    const px_q2_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
-        for (int j = 0; j < SUPER; j++) {
-            const float scale = d * (float)(b->scales[j / 16] & 15);
-            const float minimum = dmin * (float)(b->scales[j / 16] >> 4);
-            out[i + j] = scale * (float)low2(b->qs, j) - minimum;
-        }
+    const px_q2_k *b = block;
+    out->d = px_load_f16(b->d);
+    out->dmin = px_load_f16(b->dmin);
+    for (int s = 0; s < 16; s++) {
+        out->sc[s] = b->scales[s] & 15;
+        out->mn[s] = b->scales[s] >> 4;
     }
+    for (int i = 0; i < SUPER; i++)
+        out->q[i] = (int8_t)low2(b->qs, i);
 }
 
 void px_q2_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -71,18 +96,15 @@ void px_q2_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
 static const px_grid GRID_3 = {-4, 3, NULL, 0};
 static const px_super SUPER_3 = {16, 16, -32, 31, &GRID_3};
 
-void px_q3_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q3_k_unpack(const void *block, px_codes *out)
 {
-    const px_q3_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d);
-        int8_t sc[16];
-        px_q3_k_scales(b->scales, sc);
-        for (int j = 0; j < SUPER; j++) {
-            const int high = b->hmask[j % 32] >> (j / 32) & 1;
-            const int q = (low2(b->qs, j) | high << 2) - 4;
-            out[i + j] = d * (float)sc[j / 16] * (float)q;
-        }
+    const px_q3_k *b = block;
+    int8_t sc[16];
+    px_q3_k_scales(b->scales, sc);
+    set_scales(out, px_load_f16(b->d), sc, 16);
+    for (int i = 0; i < SUPER; i++) {
+        const int high = b->hmask[i % 32] >> (i / 32) & 1;
+        out->q[i] = (int8_t)((low2(b->qs, i) | high << 2) - 4);
     }
 }
 
@@ -139,19 +161,12 @@ static void pack_low4(const uint8_t *codes, uint8_t *qs)
 static const px_grid GRID_4 = {0, 15, NULL, 0};
 static const px_super SUPER_4 = {8, 32, 0, 63, &GRID_4};
 
-void px_q4_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q4_k_unpack(const void *block, px_codes *out)
 {
-    const px_q4_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
-        uint8_t sc[8], mn[8];
-        px_q4_k_scales(b->scales, sc, mn);
-        for (int s = 0; s < 8; s++) {
-            const float scale = d * (float)sc[s], minimum = dmin * (float)mn[s];
-            for (int j = 32 * s; j < 32 * (s + 1); j++)
-                out[i + j] = scale * (float)low4(b->qs, j) - minimum;
-        }
-    }
+    const px_q4_k *b = block;
+    set_scales_6(out, b->d, b->dmin, b->scales);
+    for (int i = 0; i < SUPER; i++)
+        out->q[i] = (int8_t)low4(b->qs, i);
 }
 
 void px_q4_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -172,21 +187,12 @@ void px_q4_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
 static const px_grid GRID_5 = {0, 31, NULL, 0};
 static const px_super SUPER_5 = {8, 32, 0, 63, &GRID_5};
 
-void px_q5_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q5_k_unpack(const void *block, px_codes *out)
 {
-    const px_q5_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d), dmin = px_load_f16(b->dmin);
-        uint8_t sc[8], mn[8];
-        px_q4_k_scales(b->scales, sc, mn);
-        for (int s = 0; s < 8; s++) {
-            const float scale = d * (float)sc[s], minimum = dmin * (float)mn[s];
-            for (int j = 32 * s; j < 32 * (s + 1); j++) {
-                const int q = low4(b->qs, j) | (b->qh[j % 32] >> s & 1) << 4;
-                out[i + j] = scale * (float)q - minimum;
-            }
-        }
-    }
+    const px_q5_k *b = block;
+    set_scales_6(out, b->d, b->dmin, b->scales);
+    for (int i = 0; i < SUPER; i++)
+        out->q[i] = (int8_t)(low4(b->qs, i) | (b->qh[i % 32] >> (i / 32) & 1) << 4);
 }
 
 void px_q5_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -212,18 +218,15 @@ void px_q5_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
 static const px_grid GRID_6 = {-32, 31, NULL, 0};
 static const px_super SUPER_6 = {16, 16, -128, 127, &GRID_6};
 
-void px_q6_k_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_q6_k_unpack(const void *block, px_codes *out)
 {
-    const px_q6_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d);
-        for (int v = 0; v < SUPER; v++) {
-            const int half = v / 128, j = v % 128 / 32, l = v % 32;
-            const uint8_t low = b->ql[64 * half + 32 * (j % 2) + l];
-            const int high = b->qh[32 * half + l] >> (2 * j) & 3;
-            const int q = ((j < 2 ? low & 15 : low >> 4) | high << 4) - 32;
-            out[i + v] = d * (float)b->scales[v / 16] * (float)q;
-        }
+    const px_q6_k *b = block;
+    set_scales(out, px_load_f16(b->d), b->scales, 16);
+    for (int i = 0; i < SUPER; i++) {
+        const int half = i / 128, j = i % 128 / 32, l = i % 32;
+        const uint8_t low = b->ql[64 * half + 32 * (j % 2) + l];
+        const int high = b->qh[32 * half + l] >> (2 * j) & 3;
+        out->q[i] = (int8_t)(((j < 2 ? low & 15 : low >> 4) | high << 4) - 32);
     }
 }
 
@@ -251,20 +254,17 @@ void px_q6_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
 static const px_grid GRID_XS = {-127, 113, px_iq4_codes, 16};
 static const px_super SUPER_XS = {8, 32, -32, 31, &GRID_XS};
 
-void px_iq4_xs_decode(const void *restrict blocks, float *restrict out, int64_t n)
+void px_iq4_xs_unpack(const void *block, px_codes *out)
 {
-    const px_iq4_xs *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        const float d = px_load_f16(b->d);
-        int8_t sc[8];
-        px_iq4_xs_scales(b, sc);
-        for (int s = 0; s < 8; s++) {
-            const float scale = d * (float)sc[s];
-            for (int j = 0; j < 16; j++) {
-                const uint8_t byte = b->qs[16 * s + j];
-                out[i + 32 * s + j] = scale * (float)px_iq4_codes[byte & 15];
-                out[i + 32 * s + j + 16] = scale * (float)px_iq4_codes[byte >> 4];
-            }
+    const px_iq4_xs *b = block;
+    int8_t sc[8];
+    px_iq4_xs_scales(b, sc);
+    set_scales(out, px_load_f16(b->d), sc, 8);
+    for (int s = 0; s < 8; s++) {
+        for (int j = 0; j < 16; j++) {
+            const uint8_t byte = b->qs[16 * s + j];
+            out->q[32 * s + j] = px_iq4_codes[byte & 15];
+            out->q[32 * s + j + 16] = px_iq4_codes[byte >> 4];
         }
     }
 }
