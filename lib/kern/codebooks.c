@@ -1,5 +1,5 @@
 /*
- * codes: what the codes of codebook formats stand for. Constants of the formats.
+ * codebooks: what the codes of codebook formats stand for. Constants of the formats.
  *
  * px_iq4_codes: GGUF's IQ4_NL and IQ4_XS. px_mxfp4_codes: twice the values of E2M1 (OCP
  * Microscaling formats 1.0), sign in bit 3. px_nf4_codes: NormalFloat-4 (QLoRA, arXiv 2305.14314,
