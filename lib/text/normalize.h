@@ -1,0 +1,42 @@
+/*
+ * normalize: what is done to text before it is cut into words, step by step, keeping track of where
+ * in the original each byte comes from.
+ */
+#ifndef PX_TEXT_NORMALIZE_H
+#define PX_TEXT_NORMALIZE_H
+
+#include "base/buf.h"
+#include "text/piece.h"
+#include "text/tokenizer.h"
+
+/* Text under construction. `ends` runs beside the bytes when it is wanted. */
+typedef struct px_norm_text {
+    px_buf text;
+    uint32_t *ends; // [cap]
+    size_t cap;
+    bool want_ends;
+    bool failed;
+} px_norm_text;
+
+/* Appends n bytes that come from what ends before byte `end` of the original. Failure sticks. */
+void px_norm_put(px_norm_text *t, const char *bytes, size_t n, uint32_t end);
+void px_norm_put_piece(px_norm_text *t, const px_piece *piece);
+/* Forgets the content, keeps the memory; wants ends if told to. */
+void px_norm_reset(px_norm_text *t, bool want_ends);
+void px_norm_clear(px_norm_text *t);
+/* The content as a piece that begins at `base` of the original. */
+px_piece px_norm_piece(const px_norm_text *t, uint32_t base);
+
+/* The steps of a tokenizer, ready to run. Immutable. */
+typedef struct px_normalizer px_normalizer;
+
+/* *out is NULL when there are no steps. Checks each: UNSUPPORTED or FORMAT naming it. */
+pith_status px_normalizer_new(const px_norm_step *steps, int32_t n, px_normalizer **out,
+                              pith_error *err);
+void px_normalizer_free(px_normalizer *normalizer);
+
+/* Runs the steps over valid UTF-8. The result lies in one of the two texts, or is `in` itself. */
+pith_status px_normalize(const px_normalizer *normalizer, const px_piece *in, px_norm_text *a,
+                         px_norm_text *b, px_piece *out, pith_error *err);
+
+#endif

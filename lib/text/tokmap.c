@@ -1,0 +1,128 @@
+/* tokmap: see tokmap.h. Threads: a built map is read-only. */
+#include "text/tokmap.h"
+
+#include "base/mem.h"
+
+/* Odd constants with well-spread bits (digits of pi's and e's fractions). */
+#define MIX_A UINT64_C(0x243f6a8885a308d3)
+#define MIX_B UINT64_C(0xb7e151628aed2a6b)
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t px_text_hash(const char *text, size_t n)
+{
+    uint64_t h = MIX_A ^ n, v;
+    while (n >= 8) {
+        memcpy(&v, text, 8);
+        h = mix(h ^ v, MIX_B);
+        text += 8;
+        n -= 8;
+    }
+    v = 0;
+    if (n)
+        memcpy(&v, text, n);
+    return mix(h ^ v, MIX_B) ^ (h >> 32);
+}
+
+static bool is_text(const px_vocab_token *token, const char *text, size_t n)
+{
+    return token->text.len == n && memcmp(token->text.data, text, n) == 0;
+}
+
+pith_status px_tokmap_build(px_tokmap *map, px_arena *arena, const px_vocab_token *tokens,
+                            int32_t n_tokens, int32_t *twice, pith_error *err)
+{
+    size_t n_slots = 16;
+    while (n_slots < (size_t)n_tokens * 2)
+        n_slots *= 2;
+    if (twice)
+        *twice = -1;
+    px_tokmap_slot *slots = PX_NEW(arena, px_tokmap_slot, n_slots);
+    if (!slots)
+        return px_fail_memory(err, "the index of the vocabulary");
+    memset(slots, 0xff, n_slots * sizeof *slots);
+    uint32_t mask = (uint32_t)(n_slots - 1);
+    for (int32_t id = 0; id < n_tokens; id++) {
+        px_str text = tokens[id].text;
+        if (text.len == 0)
+            continue;
+        uint32_t hash = (uint32_t)px_text_hash(text.data, text.len);
+        uint32_t at = hash & mask;
+        for (int probes = 0; slots[at].id >= 0; probes++) {
+            if (slots[at].hash == hash && is_text(&tokens[slots[at].id], text.data, text.len)) {
+                if (twice)
+                    *twice = id;
+                return px_fail(err, PITH_E_FORMAT, "tokens %d and %d are both \"%.*s\"",
+                               (int)slots[at].id, (int)id, PX_STR_ARG(text));
+            }
+            if (probes > PX_MAX_PROBES)
+                return px_fail(err, PITH_E_LIMIT,
+                               "the texts of the vocabulary collide more than any natural ones do");
+            at = (at + 1) & mask;
+        }
+        slots[at] = (px_tokmap_slot){.hash = hash, .id = id};
+    }
+    *map = (px_tokmap){.slots = slots, .mask = mask};
+    return PITH_OK;
+}
+
+pith_status px_tokmap_copy(px_tokmap *to, px_arena *arena, const px_tokmap *from, pith_error *err)
+{
+    size_t n = (size_t)from->mask + 1;
+    to->slots = PX_NEW(arena, px_tokmap_slot, n);
+    if (!to->slots)
+        return px_fail_memory(err, "the index of the vocabulary");
+    memcpy(to->slots, from->slots, n * sizeof *to->slots);
+    to->mask = from->mask;
+    return PITH_OK;
+}
+
+int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const char *text,
+                       size_t n)
+{
+    if (!map->slots || n == 0)
+        return -1;
+    uint32_t hash = (uint32_t)px_text_hash(text, n);
+    for (uint32_t at = hash & map->mask;; at = (at + 1) & map->mask) {
+        px_tokmap_slot slot = map->slots[at];
+        if (slot.id < 0)
+            return -1;
+        if (slot.hash == hash && is_text(&tokens[slot.id], text, n))
+            return slot.id;
+    }
+}
+
+static pith_status no_token(px_str left, px_str right, px_str text, pith_error *err)
+{
+    return px_fail(err, PITH_E_FORMAT, "merge of \"%.*s\" and \"%.*s\": \"%.*s\" is no token",
+                   PX_STR_ARG(left), PX_STR_ARG(right), PX_STR_ARG(text));
+}
+
+pith_status px_tokmap_merge(const px_tokmap *map, const px_vocab_token *tokens, px_str left,
+                            px_str right, px_merge *out, pith_error *err)
+{
+    out->left = px_tokmap_find(map, tokens, left.data, left.len);
+    if (out->left < 0)
+        return no_token(left, right, left, err);
+    out->right = px_tokmap_find(map, tokens, right.data, right.len);
+    if (out->right < 0)
+        return no_token(left, right, right, err);
+    char small[256];
+    char *text = small;
+    size_t n = left.len + right.len;
+    if (n > sizeof small && !(text = px_malloc(n, 1)))
+        return px_fail_memory(err, "a merge");
+    memcpy(text, left.data, left.len);
+    memcpy(text + left.len, right.data, right.len);
+    out->result = px_tokmap_find(map, tokens, text, n);
+    pith_status st = PITH_OK;
+    if (out->result < 0)
+        st = no_token(left, right, (px_str){.data = text, .len = n}, err);
+    if (text != small)
+        px_free(text);
+    return st;
+}

@@ -1,0 +1,48 @@
+/*
+ * tokmap: finds a token's id by its text. Open addressing, at most half full, eight bytes a slot.
+ *
+ * The map does not hold the texts: every call brings the array of tokens that it was built over, or
+ * a copy of it. Immutable once built. A file that was made to let texts collide is refused while
+ * building, so that a look-up is short always.
+ */
+#ifndef PX_TEXT_TOKMAP_H
+#define PX_TEXT_TOKMAP_H
+
+#include "text/tokenizer.h"
+
+typedef struct px_tokmap_slot {
+    uint32_t hash;
+    int32_t id; // -1: free
+} px_tokmap_slot;
+
+typedef struct px_tokmap {
+    px_tokmap_slot *slots; // [mask + 1], in the arena that build was given
+    uint32_t mask;
+} px_tokmap;
+
+/* 64 well-mixed bits of n bytes. Not meant to resist an attacker: users of it bound their probes.
+ */
+uint64_t px_text_hash(const char *text, size_t n);
+
+/* Finds room in an index of n slots of load at most one half; more steps than this mean that the
+ * hashes were made to collide. */
+#define PX_MAX_PROBES 1024
+
+/* Indexes the tokens with a text. Two tokens of one text are FORMAT; *twice (may be NULL) receives
+ * the id of the second one, else -1. */
+pith_status px_tokmap_build(px_tokmap *map, px_arena *arena, const px_vocab_token *tokens,
+                            int32_t n_tokens, int32_t *twice, pith_error *err);
+
+/* Copies the map into another arena. */
+pith_status px_tokmap_copy(px_tokmap *to, px_arena *arena, const px_tokmap *from, pith_error *err);
+
+/* The id of the token whose text is exactly these bytes, or -1. */
+int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const char *text,
+                       size_t n);
+
+/* Resolves a merge of two texts. FORMAT, naming the text, when one of the two or their
+ * concatenation is no token. */
+pith_status px_tokmap_merge(const px_tokmap *map, const px_vocab_token *tokens, px_str left,
+                            px_str right, px_merge *out, pith_error *err);
+
+#endif
