@@ -117,7 +117,7 @@ pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t
                                   const px_source_options *options, px_source **out,
                                   pith_error *err)
 {
-    px_source_state *state;
+    px_source_state *state = NULL;
     *out = NULL;
     pith_status status = state_new(name, &state, err);
     if (status != PITH_OK)
@@ -135,7 +135,7 @@ pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t
 pith_status px_source_open(const char *path, const px_source_options *options, px_source **out,
                            pith_error *err)
 {
-    px_source_state *state;
+    px_source_state *state = NULL;
     *out = NULL;
     pith_status status = state_new(path, &state, err);
     if (status != PITH_OK)

@@ -231,7 +231,7 @@ void px_kv_seq_clear(px_kv_seq *seq)
 /* Gives the sequence a copy of its own of page i. */
 static pith_status own_page(px_kv_seq *seq, int64_t i, pith_error *err)
 {
-    int32_t page;
+    int32_t page = -1;
     pith_status status = take(seq->pool, &page, err);
     if (status != PITH_OK)
         return status;
@@ -252,7 +252,7 @@ pith_status px_kv_seq_reserve(px_kv_seq *seq, int64_t n, pith_error *err)
     int64_t want = pages_for(seq->n_tokens + n);
     pith_status status = PITH_OK;
     while (status == PITH_OK && seq->n_pages < want) {
-        int32_t page;
+        int32_t page = -1;
         status = take(seq->pool, &page, err);
         if (status == PITH_OK)
             set_page(seq, seq->n_pages++, page);
