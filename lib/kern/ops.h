@@ -128,6 +128,9 @@ typedef struct px_kern {
 /* The slot of a dtype that computes, or -1. */
 int px_kern_slot(px_dtype dtype);
 
+/* Whether this build has kernels of a level of their own; base/cpu.h names more. */
+bool px_kern_has_level(px_cpu_level level);
+
 /* Fills a table for a level that this machine runs (px_cpu_runs); a level that it does not run is
  * UNSUPPORTED. */
 pith_status px_kern_fill(px_kern *kern, px_cpu_level level, pith_error *err);

@@ -44,6 +44,14 @@ static const adder ADDERS[] = {
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };
 
+bool px_kern_has_level(px_cpu_level level)
+{
+    for (int i = 0; i < N_ADDERS; i++)
+        if (ADDERS[i].level == level)
+            return true;
+    return false;
+}
+
 static void fill(px_kern *kern, px_cpu_level level)
 {
     memset(kern, 0, sizeof *kern);
