@@ -292,19 +292,21 @@ const char *px_json_type_name(px_json_type type)
     return NAMES[type];
 }
 
-static const char *after_string(const char *at)
+/* These stop at `end` even where the text has changed since it was checked, as a mapped file may.
+ */
+static const char *after_string(const char *at, const char *end)
 {
-    for (at++; *at != '"'; at++)
+    for (at++; at < end && *at != '"'; at++)
         if (*at == '\\')
             at++;
-    return at + 1;
+    return at < end ? at + 1 : end;
 }
 
 /* Behind the value that starts at `at`. */
 static const char *after_value(const char *at, const char *end)
 {
     if (*at == '"')
-        return after_string(at);
+        return after_string(at, end);
     if (*at != '{' && *at != '[') {
         while (at < end && !is_space(*at) && *at != ',' && *at != '}' && *at != ']')
             at++;
@@ -313,7 +315,7 @@ static const char *after_value(const char *at, const char *end)
     size_t depth = 0;
     do {
         if (*at == '"') {
-            at = after_string(at);
+            at = after_string(at, end);
             continue;
         }
         if (*at == '{' || *at == '[')
@@ -321,7 +323,7 @@ static const char *after_value(const char *at, const char *end)
         else if (*at == '}' || *at == ']')
             depth--;
         at++;
-    } while (depth > 0);
+    } while (depth > 0 && at < end);
     return at;
 }
 
@@ -348,9 +350,11 @@ bool px_json_next(px_json_walk *walk, px_json *key, px_json *value)
     if (walk->at == walk->end)
         return false;
     if (walk->object) {
-        name = (px_json){.at = walk->at, .end = after_string(walk->at)};
+        name = (px_json){.at = walk->at, .end = after_string(walk->at, walk->end)};
         walk->at = name.end;
         to_element(walk);
+        if (walk->at == walk->end)
+            return false;
     }
     *value = (px_json){.at = walk->at, .end = after_value(walk->at, walk->end)};
     walk->at = value->end;
@@ -437,7 +441,8 @@ static uint32_t four_hex(const char *p)
 static int decode_char(const char **at, const char *end, char out[4])
 {
     const char *p = *at;
-    if (*p != '\\') {
+    ptrdiff_t left = end - p;
+    if (*p != '\\' || left < 2 || (p[1] == 'u' && left < 6)) {
         *at = p + 1;
         out[0] = *p;
         return 1; // bytes of UTF-8 pass one by one

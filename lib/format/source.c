@@ -7,6 +7,7 @@
  */
 #include "base/mem.h"
 #include "format/gguf_split.h"
+#include "format/hf.h"
 #include "format/source_state.h"
 
 #include <stdlib.h>
@@ -113,6 +114,46 @@ static pith_status finish(px_source_state *state, const px_source_options *optio
     return status;
 }
 
+/* Opens the folder of a safetensors file, which must be one of those that the folder's model is in.
+ */
+static pith_status fill_from_safetensors(px_source_state *state, const px_source_options *options,
+                                         pith_error *err)
+{
+    px_source *s = &state->source;
+    const char *slash = strrchr(s->path, '/');
+    const char *folder =
+        slash ? px_arena_strndup(&state->arena, s->path, (size_t)(slash - s->path)) : ".";
+    if (!folder)
+        return px_source_no_room(&state->arena, s->path, "a folder's name", err);
+    if (slash == s->path)
+        folder = "/";
+    pith_status status = px_hf_fill(state, folder, options, err);
+    if (status != PITH_OK)
+        return status;
+    const char *name = slash ? slash + 1 : s->path;
+    for (int32_t i = 0; i < s->n_files; i++) {
+        const char *end = strrchr(s->files[i], '/');
+        if (strcmp(end ? end + 1 : s->files[i], name) == 0)
+            return PITH_OK;
+    }
+    return px_fail(err, PITH_E_UNSUPPORTED,
+                   "'%s' is none of the files of the model in '%s'; open the folder", s->path,
+                   folder);
+}
+
+/* By what stands at the path. */
+static pith_status fill(px_source_state *state, const px_source_options *options, pith_error *err)
+{
+    static const char SAFETENSORS[] = ".safetensors";
+    const char *path = state->source.path;
+    size_t n = strlen(path), k = strlen(SAFETENSORS);
+    if (px_file_kind_of(path) == PX_FILE_FOLDER)
+        return px_hf_fill(state, path, options, err);
+    if (n > k && strcmp(path + n - k, SAFETENSORS) == 0 && px_file_kind_of(path) != PX_FILE_NONE)
+        return fill_from_safetensors(state, options, err);
+    return px_gguf_fill(state, err);
+}
+
 pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t n,
                                   const px_source_options *options, px_source **out,
                                   pith_error *err)
@@ -140,7 +181,7 @@ pith_status px_source_open(const char *path, const px_source_options *options, p
     pith_status status = state_new(path, &state, err);
     if (status != PITH_OK)
         return status;
-    status = px_gguf_fill(state, err);
+    status = fill(state, options, err);
     if (status == PITH_OK)
         status = finish(state, options, err);
     if (status == PITH_OK)
