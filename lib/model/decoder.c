@@ -16,7 +16,8 @@ enum {
     TILE_TOKENS = 32, // query tokens of one piece of attention
     MAX_PIECES = 128, // of one product
     MIN_GRAIN = 32,   // rows of one piece of a product
-    LINE = 64
+    LINE = 64,        // bytes of a cache line
+    LINE_FLOATS = 16
 };
 
 /* ---- memory */
@@ -43,7 +44,7 @@ static void *carve(carver *c, size_t n, size_t size)
 
 static px_rows carve_rows(carver *c, int64_t n, int64_t width)
 {
-    int64_t stride = (width + 15) & ~(int64_t)15;
+    int64_t stride = (width + LINE_FLOATS - 1) & ~(int64_t)(LINE_FLOATS - 1);
     float *data = carve(c, (size_t)n * (size_t)stride, sizeof(float));
     return (px_rows){.data = data, .stride = stride, .width = width};
 }
@@ -53,18 +54,25 @@ static px_act_form form_of(const px_kern *kern, const px_matrix *m)
     return kern->form[px_kern_slot(m->dtype)];
 }
 
+/* Whether products with m read their input packed in that form. Rows of whole lines are f32 columns
+ * as they are. */
+static bool reads_packed(const px_kern *kern, const px_matrix *m, px_act_form form)
+{
+    return form_of(kern, m) == form && (form != PX_ACT_F32 || m->cols % LINE_FLOATS != 0);
+}
+
 /* The longest input that is packed in that form. */
 static int64_t longest(const px_decoder *d, px_act_form form)
 {
     int64_t k = 0;
     const px_matrix *head = &d->w->head;
-    if (form_of(d->kern, head) == form)
+    if (reads_packed(d->kern, head, form))
         k = head->cols;
     for (int32_t i = 0; i < d->hp->n_layers; i++) {
         const px_layer *l = &d->w->layers[i];
         const px_matrix *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
         for (size_t j = 0; j < sizeof all / sizeof all[0]; j++)
-            if (form_of(d->kern, all[j]) == form && all[j]->cols > k)
+            if (reads_packed(d->kern, all[j], form) && all[j]->cols > k)
                 k = all[j]->cols;
     }
     return k;
@@ -97,7 +105,7 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
         d->cos[i] = carve(&c, n, sizeof(float));
         d->sin[i] = carve(&c, n, sizeof(float));
     }
-    for (int f = PX_ACT_F32 + 1; f < PX_ACT_FORMS; f++) {
+    for (int f = 0; f < PX_ACT_FORMS; f++) {
         int64_t k = longest(d, (px_act_form)f);
         d->packed_bytes[f] = k ? px_act_column_bytes((px_act_form)f, k) : 0;
         d->packed[f] = carve(&c, (size_t)b, d->packed_bytes[f]);
@@ -121,8 +129,7 @@ size_t px_decoder_bytes(const px_hparams *hp, const px_weights *weights, const p
 static pith_status check_matrix(const px_kern *kern, const px_matrix *m, pith_error *err)
 {
     int slot = px_kern_slot(m->dtype);
-    if (slot >= 0 && kern->mul[slot] &&
-        (kern->form[slot] == PX_ACT_F32 || kern->pack[kern->form[slot]]))
+    if (slot >= 0 && kern->mul[slot] && kern->decode[slot] && kern->pack[kern->form[slot]])
         return PITH_OK;
     return px_fail(err, PITH_E_UNSUPPORTED,
                    "tensor '%s' has type %s, for which there are no products at level %s", m->name,
@@ -216,14 +223,14 @@ const float *px_decoder_hidden(const px_decoder *d)
 unsigned px_pass_forms(const px_decoder *d, const px_matrix *m)
 {
     px_act_form form = form_of(d->kern, m);
-    return form == PX_ACT_F32 ? 0 : 1u << form;
+    return reads_packed(d->kern, m, form) ? 1u << form : 0;
 }
 
 /* Packs row r of the input as column c. */
 static void pack_as(px_decoder *d, unsigned forms, const px_rows *in, int32_t r, int32_t c)
 {
     const float *x = in->data + r * in->stride;
-    for (int f = PX_ACT_F32 + 1; f < PX_ACT_FORMS; f++) {
+    for (int f = 0; f < PX_ACT_FORMS; f++) {
         if (!(forms & (1u << f)))
             continue;
         size_t column = px_act_column_bytes((px_act_form)f, in->width);
@@ -236,12 +243,12 @@ void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *i
 {
     px_act_form form = form_of(d->kern, m);
     px_act act = {.form = form, .k = in->width, .n = n};
-    if (form == PX_ACT_F32) {
-        act.data = in->data;
-        act.column_bytes = (size_t)in->stride * sizeof(float);
-    } else {
+    if (reads_packed(d->kern, m, form)) {
         act.data = d->packed[form];
         act.column_bytes = px_act_column_bytes(form, in->width);
+    } else {
+        act.data = in->data;
+        act.column_bytes = (size_t)in->stride * sizeof(float);
     }
     px_mul mul = {.dtype = m->dtype,
                   .w = m->data,

@@ -87,7 +87,8 @@ struct px_decoder {
     _Atomic int32_t odd_row; // a row of logits that is not finite, or -1
 };
 
-/* Bits 1 << px_act_form of the forms that products with m read; 0 when f32. */
+/* The form in which products with m read their input packed, as a bit 1 << px_act_form; 0 when they
+ * read the rows as they lie. */
 unsigned px_pass_forms(const px_decoder *d, const px_matrix *m);
 
 /* Rows [row0, row1) of out = m * in, for the first n rows of in. */
