@@ -348,9 +348,11 @@ typedef struct pith_engine_options {
     int32_t n_threads; /* 0: the physical cores that this process may use */
     const char
         *cpu; /* cap on the kernels ("avx2"); NULL: PITH_CPU from the environment, else the best */
-    int64_t n_ctx; /* most tokens of one session; 0: the trained context (memory is taken only as it
-                      fills) */
-    int32_t n_batch;      /* most tokens of one step; 0: 512 */
+    int64_t n_ctx;   /* most tokens of one session; 0: the trained context, for models with longrope
+                        the one before scaling (memory is taken only as it fills) */
+    int32_t n_batch; /* most tokens of one step; 0: 512 */
+    int32_t max_logits;   /* most rows of logits of one step; 0: 32. A row takes 4 bytes a token of
+                             the vocabulary */
     int32_t max_sessions; /* 0: 64 */
     const char *k_type;   /* dtype of keys in the cache: "f16" (NULL), "f32", "q8_0" */
     const char *v_type;   /* of values */
@@ -372,8 +374,9 @@ typedef struct pith_engine_info {
     const char *cpu; /* level in use */
     int64_t n_ctx;
     int32_t n_batch;
-    uint64_t kv_bytes; /* committed now */
-    uint64_t work_bytes;
+    int32_t max_logits;
+    uint64_t kv_bytes;   /* committed now */
+    uint64_t work_bytes; /* work memory at its largest; the system gives it as it is touched */
 } pith_engine_info;
 PITH_API pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out,
                                           pith_error *err);
@@ -409,9 +412,10 @@ PITH_API pith_status pith_session_fork(const pith_session *session, int64_t n, p
 
 /* Makes the session hold exactly these tokens. The longest prefix that it already holds is reused,
  * the rest is computed. *logits (may be NULL): the last n_logits rows, [n_logits, n_vocab] f32,
- * lent until the next call with any session of the engine. n_logits is at most n_batch. On failure
- * or cancel the session holds a prefix of the tokens and may be used on. Errors: ARGUMENT (an id
- * out of range), CONTEXT, CANCELLED, MEMORY, NUMERIC (NaN in the logits: a broken file). */
+ * lent until the next call with any session of the engine. n_logits is at most the engine's
+ * max_logits. On failure or cancel the session holds a prefix of the tokens and may be used on.
+ * Errors: ARGUMENT (an id out of range), CONTEXT, CANCELLED, MEMORY, NUMERIC (NaN in the logits: a
+ * broken file). */
 PITH_API pith_status pith_session_set(pith_session *session, const int32_t *tokens, int64_t n,
                                       int32_t n_logits, const float **logits, pith_error *err);
 

@@ -1,0 +1,251 @@
+/*
+ * engine: see engine.h. All memory that grows with the options is made here, and most of it only
+ * becomes real when touched: work memory and logits are for n_batch tokens, the cache reserves
+ * address space and commits pages as sessions fill them.
+ */
+#include "engine/engine.h"
+
+#include "base/mem.h"
+#include "engine/options.h"
+
+#include <stdlib.h>
+
+enum {
+    DEFAULT_BATCH = 512,
+    DEFAULT_LOGITS = 32,
+    DEFAULT_SESSIONS = 64,
+    MOST_BATCH = 65536,
+    MOST_SESSIONS = 4096
+};
+
+pith_status px_engine_level(const char *cap, px_cpu_level *out, pith_error *err)
+{
+    px_cpu_level best = px_cpu_detect();
+    const char *from = "";
+    if (!cap || !*cap) {
+        cap = getenv("PITH_CPU");
+        from = "PITH_CPU names ";
+    }
+    if (!cap || !*cap) {
+        *out = best;
+        return PITH_OK;
+    }
+    if (!px_cpu_find(cap, out)) {
+        char names[256] = "";
+        for (int i = 0; i < PX_CPU_N; i++) {
+            strcat(names, i > 0 ? ", " : "");
+            strcat(names, px_cpu_name((px_cpu_level)i));
+        }
+        return px_fail(err, PITH_E_ARGUMENT, "%sCPU level '%s', which is none of: %s", from, cap,
+                       names);
+    }
+    if (!px_cpu_runs(*out, best))
+        return px_fail(err, PITH_E_UNSUPPORTED,
+                       "%sCPU level '%s' (%s), which this machine does not run; its best is '%s'",
+                       from, cap, px_cpu_text(*out), px_cpu_name(best));
+    return PITH_OK;
+}
+
+static pith_status kv_type(const char *member, const char *name, px_dtype *out, pith_error *err)
+{
+    const px_dtype_info *info = px_dtype_find(name ? name : "f16");
+    if (!info || (info->id != PX_F32 && info->id != PX_F16 && info->id != PX_Q8_0))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "%s of the KV cache is '%s', expected f16, f32 or q8_0", member, name);
+    *out = info->id;
+    return PITH_OK;
+}
+
+static pith_status in_range(const char *member, int64_t x, int64_t max, pith_error *err)
+{
+    if (x >= 1 && x <= max)
+        return PITH_OK;
+    return px_fail(err, PITH_E_ARGUMENT, "engine option %s is %lld, expected 1 to %lld", member,
+                   (long long)x, (long long)max);
+}
+
+/* The context when the caller names none: the trained one. longrope has other factors for long
+ * contexts, which change short texts too; unless asked for, the model stays in the context that it
+ * was made for. */
+static int64_t default_ctx(const px_hparams *hp)
+{
+    if (hp->rope_scaling == PX_ROPE_SCALING_LONGROPE && hp->rope_ctx_orig > 0)
+        return hp->rope_ctx_orig;
+    return hp->n_ctx_train;
+}
+
+pith_status px_engine_setup_make(const pith_model *model, const pith_engine_options *options,
+                                 px_engine_setup *out, pith_error *err)
+{
+    pith_engine_options o = {0};
+    pith_status st = px_options_read(options, "pith_engine_options", &o, sizeof o, err);
+    if (st != PITH_OK)
+        return st;
+    if (!model->has_weights)
+        return px_fail(err, PITH_E_UNSUPPORTED,
+                       "'%s' was opened without weights and cannot compute; open it with them",
+                       model->info.path);
+    *out = (px_engine_setup){
+        .n_threads = o.n_threads,
+        .n_ctx = o.n_ctx ? o.n_ctx : default_ctx(&model->hp),
+        .n_batch = o.n_batch ? o.n_batch : DEFAULT_BATCH,
+        .max_sessions = o.max_sessions ? o.max_sessions : DEFAULT_SESSIONS,
+        .kv_bytes = o.kv_bytes,
+    };
+    st = in_range("n_ctx", out->n_ctx, PX_MAX_CONTEXT, err);
+    if (st == PITH_OK)
+        st = in_range("n_batch", out->n_batch, MOST_BATCH, err);
+    if (st == PITH_OK)
+        st = in_range("max_sessions", out->max_sessions, MOST_SESSIONS, err);
+    if (st != PITH_OK)
+        return st;
+    if (out->n_batch > out->n_ctx)
+        out->n_batch = (int32_t)out->n_ctx;
+    out->max_logits = o.max_logits ? o.max_logits : DEFAULT_LOGITS;
+    st = in_range("max_logits", out->max_logits, MOST_BATCH, err);
+    if (out->max_logits > out->n_batch)
+        out->max_logits = out->n_batch;
+    if (st == PITH_OK)
+        st = kv_type("k_type", o.k_type, &out->k_type, err);
+    if (st == PITH_OK)
+        st = kv_type("v_type", o.v_type, &out->v_type, err);
+    return st == PITH_OK ? px_engine_level(o.cpu, &out->level, err) : st;
+}
+
+/* Pages of address space: what all sessions could fill, but no more than memory could hold. */
+static int64_t pages_of(const px_engine_setup *setup, const px_kv_layout *layout)
+{
+    int64_t each = (setup->n_ctx + 1 + PX_KV_PAGE_TOKENS - 1) / PX_KV_PAGE_TOKENS;
+    int64_t pages = each * setup->max_sessions;
+    uint64_t total, available;
+    px_machine_memory("", &total, &available);
+    if (setup->kv_bytes > 0 && (total == 0 || setup->kv_bytes < total))
+        total = setup->kv_bytes;
+    if (total > 0 && (uint64_t)pages > total / layout->page_bytes + 1)
+        pages = (int64_t)(total / layout->page_bytes + 1);
+    return pages;
+}
+
+static pith_status fill(pith_engine *e, pith_error *err)
+{
+    const px_engine_setup *setup = &e->setup;
+    const px_hparams *hp = &e->model->hp;
+    px_kv_layout layout;
+    pith_status st = px_kern_fill(&e->kern, setup->level, err);
+    if (st == PITH_OK)
+        st = px_kv_layout_make(hp, setup->k_type, setup->v_type, &layout, err);
+    if (st == PITH_OK)
+        st = px_kv_pool_new(&layout, pages_of(setup, &layout), setup->kv_bytes, &e->kv, err);
+    if (st == PITH_OK)
+        st = px_pool_new(setup->n_threads, &e->pool, err);
+    if (st != PITH_OK)
+        return st;
+    px_decoder_options d = {
+        .max_batch = setup->n_batch, .max_logits = setup->max_logits, .n_ctx = setup->n_ctx};
+    st = px_decoder_new(hp, &e->model->weights, &e->kern, e->pool, &d, &e->decoder, err);
+    return st == PITH_OK ? px_candidates_init(&e->candidates, hp->n_vocab, err) : st;
+}
+
+pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
+                            pith_engine **out, pith_error *err)
+{
+    px_error_clear(err);
+    if (!model || !out)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_new: an argument is NULL");
+    *out = NULL;
+    px_engine_setup setup;
+    pith_status st = px_engine_setup_make(model, options, &setup, err);
+    if (st != PITH_OK)
+        return st;
+    pith_engine *e = px_calloc(1, sizeof *e);
+    if (!e)
+        return px_fail_memory(err, "an engine");
+    e->model = model;
+    e->setup = setup;
+    st = fill(e, err);
+    if (st != PITH_OK) {
+        pith_engine_free(e);
+        return st;
+    }
+    *out = e;
+    return PITH_OK;
+}
+
+void pith_engine_free(pith_engine *engine)
+{
+    if (!engine)
+        return;
+    px_decoder_free(engine->decoder);
+    px_kv_pool_free(engine->kv);
+    px_pool_free(engine->pool);
+    px_candidates_clear(&engine->candidates);
+    px_free(engine);
+}
+
+/* Bytes of work memory beside weights, cache and tokenizer. */
+static uint64_t work_bytes(const pith_model *model, const px_kern *kern, int n_threads,
+                           const px_engine_setup *setup)
+{
+    px_decoder_options d = {
+        .max_batch = setup->n_batch, .max_logits = setup->max_logits, .n_ctx = setup->n_ctx};
+    return px_decoder_bytes(&model->hp, &model->weights, kern, n_threads, &d) +
+           px_candidates_bytes(model->hp.n_vocab);
+}
+
+pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out, pith_error *err)
+{
+    px_error_clear(err);
+    if (!engine || !out)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_get_info: an argument is NULL");
+    const px_engine_setup *setup = &engine->setup;
+    int n_threads = px_pool_size(engine->pool);
+    pith_engine_info info = {
+        .n_threads = n_threads,
+        .cpu = px_cpu_name(engine->kern.level),
+        .n_ctx = setup->n_ctx,
+        .n_batch = setup->n_batch,
+        .max_logits = setup->max_logits,
+        .kv_bytes = px_kv_pool_bytes(engine->kv),
+        .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
+    };
+    return px_options_write(out, "pith_engine_info", &info, sizeof info, err);
+}
+
+pith_status pith_model_plan(const pith_model *model, pith_plan *plan, pith_error *err)
+{
+    px_error_clear(err);
+    if (!model || !plan)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_model_plan: an argument is NULL");
+    pith_plan p = {0};
+    pith_status st = px_options_read(plan, "pith_plan", &p, sizeof p, err);
+    if (st != PITH_OK)
+        return st;
+    pith_engine_options o = {.size = sizeof o,
+                             .n_ctx = p.n_ctx,
+                             .n_threads = p.n_threads,
+                             .n_batch = p.n_batch,
+                             .k_type = p.kv_type,
+                             .v_type = p.kv_type};
+    px_engine_setup setup;
+    px_kv_layout layout;
+    px_kern kern;
+    st = px_engine_setup_make(model, &o, &setup, err);
+    if (st == PITH_OK)
+        st = px_kv_layout_make(&model->hp, setup.k_type, setup.v_type, &layout, err);
+    if (st == PITH_OK)
+        st = px_kern_fill(&kern, setup.level, err);
+    if (st != PITH_OK)
+        return st;
+    const px_hparams *hp = &model->hp;
+    p.n_ctx = setup.n_ctx;
+    p.n_batch = setup.n_batch;
+    p.n_threads = setup.n_threads ? setup.n_threads : px_cpu_count().physical;
+    p.kv_type = px_dtype_name((uint32_t)setup.k_type);
+    p.weight_bytes = model->weights.matrix_bytes;
+    int64_t pages = (setup.n_ctx + PX_KV_PAGE_TOKENS - 1) / PX_KV_PAGE_TOKENS;
+    p.kv_bytes = (uint64_t)pages * layout.page_bytes;
+    p.kv_token_bytes = (uint64_t)hp->n_layers * (uint64_t)hp->n_kv_heads *
+                       (layout.k_row_bytes + layout.v_row_bytes);
+    p.work_bytes = work_bytes(model, &kern, p.n_threads, &setup);
+    return px_options_write(plan, "pith_plan", &p, sizeof p, err);
+}

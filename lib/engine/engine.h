@@ -1,0 +1,51 @@
+/*
+ * engine: what computes for one model: kernels, threads, work memory, the KV cache, the sampler's
+ * buffers. Lifetimes: model > engine > session > request. One thread at a time, but for
+ * pith_session_cancel.
+ */
+#ifndef PX_ENGINE_ENGINE_H
+#define PX_ENGINE_ENGINE_H
+
+#include "base/pool.h"
+#include "engine/candidates.h"
+#include "engine/model.h"
+#include "kern/ops.h"
+#include "model/decoder.h"
+#include "model/kv.h"
+
+/* Options with their defaults filled in, checked. */
+typedef struct px_engine_setup {
+    px_cpu_level level;
+    int n_threads;
+    int64_t n_ctx;
+    int32_t n_batch;
+    int32_t max_logits;
+    int32_t max_sessions;
+    px_dtype k_type, v_type;
+    uint64_t kv_bytes; // limit; 0: none
+} px_engine_setup;
+
+/* Errors: ARGUMENT, UNSUPPORTED. */
+pith_status px_engine_setup_make(const pith_model *model, const pith_engine_options *options,
+                                 px_engine_setup *out, pith_error *err);
+
+/* The level for a cap by name (NULL or "": PITH_CPU from the environment, else the best). */
+pith_status px_engine_level(const char *cap, px_cpu_level *out, pith_error *err);
+
+struct pith_engine {
+    const pith_model *model;
+    px_engine_setup setup;
+    px_kern kern;
+    px_pool *pool;
+    px_decoder *decoder;
+    px_kv_pool *kv;
+    px_candidates candidates;
+    int32_t n_sessions;
+    bool busy; // inside a call
+};
+
+/* Memory of this machine, or of the control group that this process runs in if that has less. root
+ * is "" but in tests. Unknown numbers are 0. */
+void px_machine_memory(const char *root, uint64_t *total, uint64_t *available);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * session: one sequence of tokens in an engine, with the part of it that is computed:
+ *
+ *   tokens   | t0 t1 ... | ... tn-1 |
+ *              computed    pending: listed, their keys and values not in the cache yet
+ *
+ * A token that was chosen last is pending until the next one is wanted. All sessions belong to the
+ * engine's thread; `cancel` alone may be set from anywhere.
+ */
+#ifndef PX_ENGINE_SESSION_H
+#define PX_ENGINE_SESSION_H
+
+#include "engine/engine.h"
+
+struct pith_session {
+    pith_engine *engine;
+    px_kv_seq seq;    // seq.n_tokens of the tokens are computed
+    int32_t *tokens;  // [n_ctx + 1]
+    int64_t n_tokens; // computed and pending
+    pith_overflow overflow;
+    int32_t n_keep;
+    volatile int cancel; // by px_cancel_* only
+};
+
+/* Marks the engine as inside a call. Errors: BUSY when it is (a callback called back). Every begin
+ * that succeeds needs its end, which also forgets a cancel that came during the call. */
+pith_status px_session_begin(pith_session *s, pith_error *err);
+void px_session_end(pith_session *s);
+
+bool px_session_cancelled(const pith_session *s);
+
+/* What became of tokens that were handed to a session. */
+typedef struct px_placed {
+    int64_t n_reused;  // found computed
+    int64_t n_dropped; // by the overflow policy
+} px_placed;
+
+/* How tokens are to be placed. */
+typedef struct px_placing {
+    int64_t most_reused; // no more than these may count as computed; negative: but so many at the
+                         // end
+    int64_t room;        // TRUNCATE leaves so many free where it has to cut
+} px_placing;
+
+/* Lists these tokens in the session, cut as its overflow policy says, and keeps what is computed
+ * of their beginning. Errors: ARGUMENT (an id out of range), CONTEXT. On failure the session is as
+ * it was. */
+pith_status px_session_place(pith_session *s, const int32_t *tokens, int64_t n,
+                             const px_placing *how, px_placed *placed, pith_error *err);
+
+/* Appends one pending token; the last one must be computed. */
+void px_session_append(pith_session *s, int32_t token);
+
+/* Makes room for computing a pending token behind a full context, as SHIFT says: forgets half of
+ * what is behind n_keep. Returns how many tokens were forgotten. */
+int64_t px_session_shift(pith_session *s);
+
+/* Computes the listed tokens before index `end`. The last n_logits of them, which must be pending,
+ * give rows of logits. `until` is a time of px_now, 0: none. Errors: CANCELLED, TIMEOUT, MEMORY,
+ * NUMERIC; a beginning of the tokens is then computed and the rest pending. Takes nothing from the
+ * heap. */
+pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, double until,
+                               const float **logits, pith_error *err);
+
+/* Forgets pending tokens. */
+void px_session_drop_pending(pith_session *s);
+
+/* Seconds on a clock that only goes forward. */
+double px_now(void);
+
+#endif
