@@ -109,6 +109,8 @@ typedef struct pith_text {
     char *data;
     size_t len;
 } pith_text;
+
+/* Frees the text and empties *text; NULL and empty ones are fine. */
 PITH_API void pith_text_free(pith_text *text);
 
 /* ------------------------------------------------------------------ machine */
@@ -198,6 +200,8 @@ typedef struct pith_model_info {
     const char *warnings; /* one a line: what the file holds that pith does not use or that looks
                              wrong; "" for none */
 } pith_model_info;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
 PITH_API pith_status pith_model_get_info(const pith_model *model, pith_model_info *out,
                                          pith_error *err);
 
@@ -216,6 +220,7 @@ typedef struct pith_tensor_info {
     const char *file; /* that it lies in */
     uint64_t offset;  /* from the start of that file */
 } pith_tensor_info;
+
 /* Tensors in file order. NOT_FOUND past the end. */
 PITH_API pith_status pith_model_get_tensor(const pith_model *model, int64_t i,
                                            pith_tensor_info *out, pith_error *err);
@@ -232,6 +237,9 @@ typedef struct pith_plan {
     uint64_t kv_token_bytes; /* out: of one token */
     uint64_t work_bytes;     /* out: activations, logits, tokenizer */
 } pith_plan;
+
+/* Fills the rest of *plan from its first members, those left at their defaults too. Reads no
+ * weights. Errors: as pith_engine_new. */
 PITH_API pith_status pith_model_plan(const pith_model *model, pith_plan *plan, pith_error *err);
 
 /* ------------------------------------------------------------------ tokenizer */
@@ -271,6 +279,8 @@ typedef struct pith_tokenizer_info {
     int32_t bos, eos, eot, unk, pad; /* -1: none */
     bool adds_bos, adds_eos;
 } pith_tokenizer_info;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
 PITH_API pith_status pith_tokenizer_get_info(const pith_tokenizer *tok, pith_tokenizer_info *out,
                                              pith_error *err);
 
@@ -290,7 +300,10 @@ PITH_API const pith_template *pith_model_template(const pith_model *model, const
 /* Parses a template; name stands in messages. Errors: TEMPLATE with the line, LIMIT, MEMORY. */
 PITH_API pith_status pith_template_new(const char *name, const char *source, size_t len,
                                        pith_template **out, pith_error *err);
+
+/* Frees a template of pith_template_new, not one that a model lends. NULL is fine. */
 PITH_API void pith_template_free(pith_template *t);
+
 /* The source text; lent. */
 PITH_API pith_str pith_template_get_source(const pith_template *t);
 
@@ -318,6 +331,8 @@ typedef struct pith_rendered {
 PITH_API pith_status pith_template_render(const pith_template *t, const pith_model *model,
                                           const char *json, size_t json_len, pith_rendered *out,
                                           pith_error *err);
+
+/* Frees the members and empties *r. */
 PITH_API void pith_rendered_free(pith_rendered *r);
 
 /* A conversation as the model will read it. */
@@ -336,6 +351,8 @@ typedef struct pith_chat {
  * pith_chat_free. Errors: as pith_template_render; NOT_FOUND without a tokenizer. */
 PITH_API pith_status pith_chat_tokenize(const pith_model *model, const char *json, size_t json_len,
                                         pith_chat *out, pith_error *err);
+
+/* Frees the members and empties *chat. */
 PITH_API void pith_chat_free(pith_chat *chat);
 
 /* ------------------------------------------------------------------ engine and sessions */
@@ -365,6 +382,7 @@ typedef struct pith_engine_options {
  * opened without weights), MEMORY. */
 PITH_API pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
                                      pith_engine **out, pith_error *err);
+
 /* Its sessions must be gone before. */
 PITH_API void pith_engine_free(pith_engine *engine);
 
@@ -378,6 +396,8 @@ typedef struct pith_engine_info {
     uint64_t kv_bytes;   /* committed now */
     uint64_t work_bytes; /* work memory at its largest; the system gives it as it is touched */
 } pith_engine_info;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
 PITH_API pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out,
                                           pith_error *err);
 
@@ -401,6 +421,8 @@ typedef struct pith_session_options {
  * thread. */
 PITH_API pith_status pith_session_new(pith_engine *engine, const pith_session_options *options,
                                       pith_session **out, pith_error *err);
+
+/* Gives the session's pages back to the engine. NULL is fine. */
 PITH_API void pith_session_free(pith_session *session);
 
 /* The tokens that the session holds, lent until the next call with it. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -32,10 +33,9 @@ pith_status px_engine_level(const char *cap, px_cpu_level *out, pith_error *err)
     }
     if (!px_cpu_find(cap, out)) {
         char names[256] = "";
-        for (int i = 0; i < PX_CPU_N; i++) {
-            strcat(names, i > 0 ? ", " : "");
-            strcat(names, px_cpu_name((px_cpu_level)i));
-        }
+        for (size_t i = 0, at = 0; i < PX_CPU_N && at < sizeof names; i++)
+            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i > 0 ? ", " : "",
+                                   px_cpu_name((px_cpu_level)i));
         return px_fail(err, PITH_E_ARGUMENT, "%sCPU level '%s', which is none of: %s", from, cap,
                        names);
     }
