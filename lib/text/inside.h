@@ -46,7 +46,7 @@ typedef struct px_run {
     pith_error *err;
     bool special; // control tokens in the text are read as such
     px_merge_work work;
-    px_cut_work cut;
+    px_regex_work cut;
     px_norm_text norm_a, norm_b, spaced;
     px_buf mapped; // BPE: a word as the vocabulary writes it
     void *path;    // UGM: best paths, grown

@@ -155,7 +155,7 @@ pith_status px_write_spaces(px_run *run, const px_piece *in, bool first, px_piec
 static void run_clear(px_run *run)
 {
     px_merge_work_clear(&run->work);
-    px_cut_work_clear(&run->cut);
+    px_regex_work_clear(&run->cut);
     px_norm_clear(&run->norm_a);
     px_norm_clear(&run->norm_b);
     px_norm_clear(&run->spaced);

@@ -58,6 +58,18 @@ static void phi_3(void **state)
     compare_file("ggml-vocab-phi-3.gguf");
 }
 
+static void gpt_2(void **state)
+{
+    (void)state;
+    compare_file("ggml-vocab-gpt-2.gguf");
+}
+
+static void deepseek_llm(void **state)
+{
+    (void)state;
+    compare_file("ggml-vocab-deepseek-llm.gguf");
+}
+
 /* The tiny model: decoding gives the text back, bos comes first, bytes stand for what it lacks. */
 static void stories(void **state)
 {
@@ -82,6 +94,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(llama_spm),
         cmocka_unit_test(phi_3),
+        cmocka_unit_test(gpt_2),
+        cmocka_unit_test(deepseek_llm),
         cmocka_unit_test(stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
