@@ -294,6 +294,7 @@ static pith_status read_bert(const px_source *s, px_norm_step *norms, px_cut_ste
     def->n_norms = 1;
     def->cuts = cuts;
     def->n_cuts = 1;
+    def->max_word_chars = 100;
     return st;
 }
 

@@ -75,7 +75,7 @@ static pith_status normal_text(px_tokenizer *tok, px_str *text, pith_error *err)
     px_piece piece = {.text = text->data, .n = text->len};
     pith_status st = PITH_OK;
     if (tok->normal)
-        st = px_normalize(tok->normal, &piece, &a, &b, &piece, err);
+        st = px_normalize(tok->normal, &piece, false, &a, &b, &piece, err);
     bool before =
         tok->def.space_prefix == PX_PREFIX_NONE || tok->def.space_prefix == PX_PREFIX_ALWAYS;
     if (st == PITH_OK && before)

@@ -30,10 +30,10 @@ struct px_tokenizer {
     px_trie added;          // looked for in the text as it is
     px_trie added_normal;   // looked for in the normalised text (PX_ADDED_NORMALIZED)
     px_merges merges;
-    px_trie pieces;         // UGM, WPM: all tokens that text may become
-    double unknown_score;   // UGM
-    uint8_t glue[256][32];  // SPM: bit b of row a: a token joins a character that ends in byte a to
-                            // one that begins with byte b
+    px_trie pieces;        // UGM, WPM: all tokens that text may become
+    double unknown_score;  // UGM
+    uint8_t glue[256][32]; // SPM, UGM: bit b of row a: a piece joins a character that ends in byte
+                           // a to one that begins with byte b
     char byte_text[256][4]; // BPE: how the vocabulary writes a byte, UTF-8
     uint8_t byte_text_len[256];
     px_normalizer *normal; // NULL: nothing to do
@@ -65,6 +65,16 @@ pith_status px_init_spm(px_tokenizer *tok, pith_error *err);
 pith_status px_init_ugm(px_tokenizer *tok, pith_error *err);
 pith_status px_init_bpe(px_tokenizer *tok, pith_error *err);
 pith_status px_init_wpm(px_tokenizer *tok, pith_error *err);
+
+/* Fills tok->pieces with all that text may become. */
+pith_status px_init_pieces(px_tokenizer *tok, pith_error *err);
+
+/* Fills tok->glue. */
+void px_init_glue(px_tokenizer *tok);
+
+/* Gives a text in parts that no piece of the vocabulary crosses. */
+typedef pith_status (*px_part_fn)(px_run *run, const px_piece *part);
+pith_status px_each_part(px_run *run, const px_piece *word, px_part_fn part);
 
 /* Appends an id that ends where byte `end` of the original text ends. */
 pith_status px_run_put(px_run *run, int32_t id, uint32_t end);

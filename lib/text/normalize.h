@@ -9,6 +9,10 @@
 #include "text/piece.h"
 #include "text/tokenizer.h"
 
+/* Most bytes that normalising may make of a text: replacements may be longer than what they
+ * replace. */
+#define PX_MAX_NORMAL_BYTES (1u << 30)
+
 /* Text under construction. `ends` runs beside the bytes when it is wanted. */
 typedef struct px_norm_text {
     px_buf text;
@@ -24,6 +28,8 @@ void px_norm_put_piece(px_norm_text *t, const px_piece *piece);
 /* Forgets the content, keeps the memory; wants ends if told to. */
 void px_norm_reset(px_norm_text *t, bool want_ends);
 void px_norm_clear(px_norm_text *t);
+/* PITH_OK, or the failure that sticks as MEMORY or LIMIT. */
+pith_status px_norm_status(const px_norm_text *t, pith_error *err);
 /* The content as a piece that begins at `base` of the original. */
 px_piece px_norm_piece(const px_norm_text *t, uint32_t base);
 
@@ -36,7 +42,7 @@ pith_status px_normalizer_new(const px_norm_step *steps, int32_t n, px_normalize
 void px_normalizer_free(px_normalizer *normalizer);
 
 /* Runs the steps over valid UTF-8. The result lies in one of the two texts, or is `in` itself. */
-pith_status px_normalize(const px_normalizer *normalizer, const px_piece *in, px_norm_text *a,
-                         px_norm_text *b, px_piece *out, pith_error *err);
+pith_status px_normalize(const px_normalizer *normalizer, const px_piece *in, bool want_ends,
+                         px_norm_text *a, px_norm_text *b, px_piece *out, pith_error *err);
 
 #endif

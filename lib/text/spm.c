@@ -1,27 +1,10 @@
 /*
  * spm: SentencePiece BPE. The symbols are characters; the best-scored (or best-ranked) pair is
- * joined until none is left; what remains without a token becomes byte tokens.
- *
- * A text may be megabytes without anything that cuts it into words. It is parted here where no
- * token of the vocabulary could join the two characters, which changes nothing in the result: most
- * of the time before a U+2581. Threads: reads the tokenizer only.
+ * joined until none is left; what remains without a token becomes byte tokens. Long texts come in
+ * the parts that px_each_part makes. Threads: reads the tokenizer only.
  */
 #include "base/utf8.h"
 #include "text/inside.h"
-
-static inline bool glued(const px_tokenizer *tok, uint8_t before, uint8_t after)
-{
-    return tok->glue[before][after >> 3] >> (after & 7) & 1;
-}
-
-static void add_glue(px_tokenizer *tok, px_str text)
-{
-    for (size_t i = 1; i < text.len; i++) {
-        uint8_t before = (uint8_t)text.data[i - 1], after = (uint8_t)text.data[i];
-        if ((after & 0xc0) != 0x80)
-            tok->glue[before][after >> 3] |= (uint8_t)(1u << (after & 7));
-    }
-}
 
 /* Merges of byte tokens could join any characters. */
 static bool joins_all(const px_vocab_def *def)
@@ -41,13 +24,10 @@ pith_status px_init_spm(px_tokenizer *tok, pith_error *err)
     tok->merges.map = &tok->map;
     tok->merges.tokens = def->tokens;
     tok->merges.max_text = tok->max_text;
-    if (joins_all(def)) {
+    if (joins_all(def))
         memset(tok->glue, 0xff, sizeof tok->glue);
-    } else {
-        for (int32_t i = 0; i < def->n_tokens; i++)
-            if (px_token_is_piece(&def->tokens[i]))
-                add_glue(tok, def->tokens[i].text);
-    }
+    else
+        px_init_glue(tok);
     if (def->n_merges == 0)
         return PITH_OK;
     return px_merges_build(&tok->merges, &tok->arena, def->merges, def->n_merges, err);
@@ -115,16 +95,5 @@ static pith_status encode_part(px_run *run, const px_piece *part)
 
 pith_status px_encode_spm(px_run *run, const px_piece *word)
 {
-    size_t start = 0;
-    pith_status st = PITH_OK;
-    for (size_t i = 1; i <= word->n && st == PITH_OK; i++) {
-        uint8_t after = i < word->n ? (uint8_t)word->text[i] : 0;
-        if (i < word->n &&
-            ((after & 0xc0) == 0x80 || glued(run->tok, (uint8_t)word->text[i - 1], after)))
-            continue;
-        px_piece part = px_piece_part(word, start, i);
-        st = encode_part(run, &part);
-        start = i;
-    }
-    return st;
+    return px_each_part(run, word, encode_part);
 }

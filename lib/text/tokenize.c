@@ -149,7 +149,7 @@ pith_status px_write_spaces(px_run *run, const px_piece *in, bool first, px_piec
         i = stop;
     }
     *out = px_norm_piece(to, text.base);
-    return to->failed ? px_fail_memory(run->err, "normalised text") : PITH_OK;
+    return px_norm_status(to, run->err);
 }
 
 static void run_clear(px_run *run)
@@ -198,8 +198,8 @@ static pith_status encode_stretch(px_run *run, const char *text, size_t from, si
         size_t valid = px_utf8_valid_prefix(text + from, to - from);
         px_piece part = {.text = text + from, .n = valid, .base = (uint32_t)from}, normal = part;
         if (valid > 0 && run->tok->normal)
-            st = px_normalize(run->tok->normal, &part, &run->norm_a, &run->norm_b, &normal,
-                              run->err);
+            st = px_normalize(run->tok->normal, &part, run->out->want_ends, &run->norm_a,
+                              &run->norm_b, &normal, run->err);
         if (st == PITH_OK && valid > 0)
             st = encode_normal(run, &normal, first);
         from += valid;

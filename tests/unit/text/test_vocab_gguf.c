@@ -70,6 +70,12 @@ static void deepseek_llm(void **state)
     compare_file("ggml-vocab-deepseek-llm.gguf");
 }
 
+static void bert_bge(void **state)
+{
+    (void)state;
+    compare_file("ggml-vocab-bert-bge.gguf");
+}
+
 /* The tiny model: decoding gives the text back, bos comes first, bytes stand for what it lacks. */
 static void stories(void **state)
 {
@@ -96,6 +102,7 @@ int main(void)
         cmocka_unit_test(phi_3),
         cmocka_unit_test(gpt_2),
         cmocka_unit_test(deepseek_llm),
+        cmocka_unit_test(bert_bge),
         cmocka_unit_test(stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
