@@ -15,6 +15,9 @@
 
 pith_status px_hf_wrong(const px_hf *hf, const char *key, px_json found, const char *expected)
 {
+    if (!found.at)
+        return px_fail(hf->err, PITH_E_FORMAT, "'%s': '%s' is missing, expected %s",
+                       hf->config_path, key, expected);
     return px_fail(hf->err, PITH_E_FORMAT, "'%s': '%s' is %s (%.*s), expected %s", hf->config_path,
                    key, px_json_type_name(px_json_type_of(found)), SHOWN(found), expected);
 }
@@ -272,6 +275,8 @@ static pith_status default_windows(px_hf *hf, const bool *rope, bool *windowed)
     if (f->window_kind == PX_HF_WINDOW_PERIOD && strcmp(f->arch, "gemma3") == 0)
         status =
             px_hf_int(hf, hf->config, "sliding_window_pattern", period, 1, PX_MAX_LAYERS, &period);
+    if (status != PITH_OK)
+        return status;
     for (int64_t i = 0; i < hf->n_layers; i++) {
         windowed[i] = i >= from;
         if (f->window_kind == PX_HF_WINDOW_PERIOD)
@@ -279,7 +284,7 @@ static pith_status default_windows(px_hf *hf, const bool *rope, bool *windowed)
         if (f->window_kind == PX_HF_WINDOW_NO_ROPE)
             windowed[i] = !rope[i];
     }
-    return status;
+    return PITH_OK;
 }
 
 /* The period that describes the flags (the last of each sees everything), or 0. */
@@ -319,7 +324,7 @@ static pith_status put_windows(px_hf *hf, int64_t window, const bool *windowed)
 
 static pith_status read_windows(px_hf *hf)
 {
-    bool rope[PX_MAX_LAYERS], windowed[PX_MAX_LAYERS];
+    bool rope[PX_MAX_LAYERS] = {0}, windowed[PX_MAX_LAYERS];
     px_json types = px_json_find(hf->config, "layer_types");
     int64_t window = 0;
     pith_status status = PITH_OK;

@@ -45,10 +45,13 @@ static const dtype_row DTYPES[] = {
 static pith_status wrong(const reader *r, const char *tensor, const char *key, px_json found,
                          const char *expected)
 {
+    if (!found.at)
+        return px_fail(r->err, PITH_E_FORMAT, "'%s': tensor '%.200s': '%s' is missing, expected %s",
+                       r->path, tensor, key, expected);
     return px_fail(r->err, PITH_E_FORMAT, "'%s': tensor '%.200s': '%s' is %s (%.*s), expected %s",
                    r->path, tensor, key, px_json_type_name(px_json_type_of(found)),
-                   (int)(found.end - found.at < 40 ? found.end - found.at : 40),
-                   found.at ? found.at : "", expected);
+                   (int)(found.end - found.at < 40 ? found.end - found.at : 40), found.at,
+                   expected);
 }
 
 static pith_status read_name(const reader *r, px_json key, const char **out)
