@@ -41,6 +41,10 @@ typedef struct adder {
 
 static const adder ADDERS[] = {
     {PX_CPU_REF, px_kern_add_ref},
+#if defined(__x86_64__)
+    {PX_CPU_AVX2, px_kern_add_avx2},
+    {PX_CPU_AVX512, px_kern_add_avx512},
+#endif
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };
 

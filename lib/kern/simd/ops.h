@@ -1,0 +1,36 @@
+/*
+ * ops: names of the kernels that simd/ gives a level. Included after a vec header, which defines
+ * LEVEL(name). Contracts in kern/ops.h.
+ */
+#ifndef PX_KERN_SIMD_OPS_H
+#define PX_KERN_SIMD_OPS_H
+
+#include "kern/ops.h"
+
+/* rows.h */
+void LEVEL(rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
+void LEVEL(silu_mul)(const float *gate, const float *up, float *y, int64_t n);
+void LEVEL(gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
+void LEVEL(axpy)(float a, const float *x, float *y, int64_t n);
+void LEVEL(rope_pairs)(float *x, const float *cosines, const float *sines, int64_t n_rot);
+void LEVEL(rope_halves)(float *x, const float *cosines, const float *sines, int64_t n_rot);
+
+/* pack.h */
+void LEVEL(pack_q8)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1, void *out,
+                    size_t column_bytes);
+void LEVEL(pack_q8k)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1, void *out,
+                     size_t column_bytes);
+void LEVEL(store_f16)(const float *x, void *out, int64_t n);
+void LEVEL(store_q8_0)(const float *x, void *out, int64_t n);
+void LEVEL(decode_f16)(const void *restrict blocks, float *restrict out, int64_t n);
+void LEVEL(decode_bf16)(const void *restrict blocks, float *restrict out, int64_t n);
+
+/* mul_float.h */
+void LEVEL(mul_f32)(const px_mul *m, int64_t row0, int64_t row1);
+void LEVEL(mul_f16)(const px_mul *m, int64_t row0, int64_t row1);
+void LEVEL(mul_bf16)(const px_mul *m, int64_t row0, int64_t row1);
+
+/* attention.h */
+void LEVEL(attention)(const px_attn *a);
+
+#endif

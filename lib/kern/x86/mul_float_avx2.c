@@ -1,0 +1,4 @@
+/* mul_float_avx2: the kernels of simd/mul_float.h for this instruction set. */
+#include "kern/x86/vec_avx2.h"
+
+#include "kern/simd/mul_float.h"

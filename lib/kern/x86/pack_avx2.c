@@ -1,0 +1,4 @@
+/* pack_avx2: the kernels of simd/pack.h for this instruction set. */
+#include "kern/x86/vec_avx2.h"
+
+#include "kern/simd/pack.h"

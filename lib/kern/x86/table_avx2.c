@@ -1,0 +1,23 @@
+/* table_avx2: the entries of level avx2. */
+#include "kern/levels.h"
+#include "kern/x86/ops_x86.h"
+
+void px_kern_add_avx2(px_kern *kern)
+{
+    kern->mul[px_kern_slot(PX_F32)] = px_avx2_mul_f32;
+    kern->mul[px_kern_slot(PX_F16)] = px_avx2_mul_f16;
+    kern->mul[px_kern_slot(PX_BF16)] = px_avx2_mul_bf16;
+    kern->decode[px_kern_slot(PX_F16)] = px_avx2_decode_f16;
+    kern->decode[px_kern_slot(PX_BF16)] = px_avx2_decode_bf16;
+    kern->pack[PX_ACT_Q8] = px_avx2_pack_q8;
+    kern->pack[PX_ACT_Q8K] = px_avx2_pack_q8k;
+    kern->rms_norm = px_avx2_rms_norm;
+    kern->silu_mul = px_avx2_silu_mul;
+    kern->gelu_mul = px_avx2_gelu_mul;
+    kern->axpy = px_avx2_axpy;
+    kern->rope_pairs = px_avx2_rope_pairs;
+    kern->rope_halves = px_avx2_rope_halves;
+    kern->store_f16 = px_avx2_store_f16;
+    kern->store_q8_0 = px_avx2_store_q8_0;
+    kern->attention = px_avx2_attention;
+}
