@@ -37,9 +37,26 @@ static void strip(const char *text, size_t n, size_t from, uint8_t flags, px_add
         match->end += (size_t)bytes;
 }
 
-bool px_added_next(const px_tokenizer *tok, const px_trie *trie, const char *text, size_t n,
-                   size_t from, bool special, px_added_match *match)
+/* Whether one of the run's guards stands inside the bytes that these of the text come from. */
+static bool guarded(const px_run *run, const px_piece *piece, size_t from, size_t to)
 {
+    uint32_t start = px_piece_end(piece, from), end = px_piece_end(piece, to);
+    size_t low = 0, high = run->n_guards; // the first guard behind start
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (run->guards[middle] <= start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < run->n_guards && run->guards[low] < end;
+}
+
+bool px_added_next(const px_run *run, const px_trie *trie, const px_piece *piece, size_t from,
+                   px_added_match *match)
+{
+    const char *text = piece->text;
+    size_t n = piece->n;
     if (!trie->nodes)
         return false;
     for (size_t at = from; at < n;) {
@@ -51,8 +68,9 @@ bool px_added_next(const px_tokenizer *tok, const px_trie *trie, const char *tex
             at++;
             continue;
         }
-        const px_vocab_token *token = &tok->def.tokens[id];
-        bool counts = special || !px_token_is_special(token);
+        const px_vocab_token *token = &run->tok->def.tokens[id];
+        bool counts =
+            !px_token_is_special(token) || (run->special && !guarded(run, piece, at, at + len));
         if (token->added & PX_ADDED_SINGLE_WORD)
             counts = counts && !word_before(text, at) && !word_at(text, n, at + len);
         if (counts) {

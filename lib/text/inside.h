@@ -30,10 +30,10 @@ struct px_tokenizer {
     px_trie added;          // looked for in the text as it is
     px_trie added_normal;   // looked for in the normalised text (PX_ADDED_NORMALIZED)
     px_merges merges;
-    px_trie pieces;        // UGM, WPM: all tokens that text may become
-    double unknown_score;  // UGM
-    uint8_t glue[256][32]; // SPM, UGM: bit b of row a: a piece joins a character that ends in byte
-                           // a to one that begins with byte b
+    px_trie pieces;         // UGM, WPM: all tokens that text may become
+    double unknown_score;   // UGM
+    uint8_t glue[256][32];  // SPM, UGM: bit b of row a: a piece joins a character that ends in byte
+                            // a to one that begins with byte b
     char byte_text[256][4]; // BPE: how the vocabulary writes a byte, UTF-8
     uint8_t byte_text_len[256];
     px_normalizer *normal; // NULL: nothing to do
@@ -44,7 +44,9 @@ typedef struct px_run {
     const px_tokenizer *tok;
     px_ids *out;
     pith_error *err;
-    bool special; // control tokens in the text are read as such
+    bool special;           // control tokens in the text are read as such,
+    const uint32_t *guards; // but not across these bytes of the original, which rise
+    size_t n_guards;
     px_merge_work work;
     px_regex_work cut;
     px_norm_text norm_a, norm_b, spaced;
@@ -93,10 +95,10 @@ typedef struct px_added_match {
     int32_t id;
 } px_added_match;
 
-/* The first added token at or after byte `from`, where the last one ended; false, and *match
- * untouched, when there is none. `special`: control tokens count. */
-bool px_added_next(const px_tokenizer *tok, const px_trie *trie, const char *text, size_t n,
-                   size_t from, bool special, px_added_match *match);
+/* The first added token of the trie in the text, at or after byte `from`, where the last one ended;
+ * false, and *match untouched, when there is none. Control tokens count as the run says. */
+bool px_added_next(const px_run *run, const px_trie *trie, const px_piece *text, size_t from,
+                   px_added_match *match);
 
 /* Fills tok->added and, with run's tokenizer being tok, tok->added_normal. */
 pith_status px_init_added(px_tokenizer *tok, pith_error *err);

@@ -176,7 +176,7 @@ static pith_status encode_normal(px_run *run, const px_piece *text, bool first)
     size_t from = 0;
     while (st == PITH_OK && from < all.n) {
         px_added_match match = {.start = all.n, .end = all.n, .id = -1};
-        px_added_next(tok, &tok->added_normal, all.text, all.n, from, run->special, &match);
+        px_added_next(run, &tok->added_normal, &all, from, &match);
         px_piece part = px_piece_part(&all, from, match.start);
         if (!spaced)
             st = px_write_spaces(run, &part, first && from == 0, &part);
@@ -216,11 +216,12 @@ static pith_status encode_stretch(px_run *run, const char *text, size_t from, si
 static pith_status encode_text(px_run *run, const char *text, size_t n)
 {
     const px_tokenizer *tok = run->tok;
+    const px_piece all = {.text = text, .n = n};
     pith_status st = PITH_OK;
     size_t from = 0;
     while (st == PITH_OK && from < n) {
         px_added_match match = {.start = n, .end = n, .id = -1};
-        px_added_next(tok, &tok->added, text, n, from, run->special, &match);
+        px_added_next(run, &tok->added, &all, from, &match);
         st = encode_stretch(run, text, from, match.start);
         if (st == PITH_OK && match.id >= 0)
             st = px_run_put(run, match.id, (uint32_t)match.end);
@@ -238,8 +239,9 @@ static int32_t around(const px_vocab_def *def, bool after)
     return !def->add_bos ? -1 : wpm && def->cls >= 0 ? def->cls : def->bos;
 }
 
-pith_status px_tokenize(const px_tokenizer *tok, const char *text, size_t len, int flags,
-                        px_ids *out, pith_error *err)
+pith_status px_tokenize_guarded(const px_tokenizer *tok, const char *text, size_t len, int flags,
+                                const uint32_t *guards, size_t n_guards, px_ids *out,
+                                pith_error *err)
 {
     px_error_clear(err);
     if (len > PX_MAX_TEXT_BYTES)
@@ -248,7 +250,12 @@ pith_status px_tokenize(const px_tokenizer *tok, const char *text, size_t len, i
             "a text of %zu bytes is more than the %u that are tokenized at once; hand it "
             "over in parts",
             len, PX_MAX_TEXT_BYTES);
-    px_run run = {.tok = tok, .out = out, .err = err, .special = (flags & PX_TOK_SPECIAL) != 0};
+    px_run run = {.tok = tok,
+                  .out = out,
+                  .err = err,
+                  .special = (flags & PX_TOK_SPECIAL) != 0,
+                  .guards = guards,
+                  .n_guards = n_guards};
     int64_t n_before = out->n;
     pith_status st = PITH_OK;
     int32_t before = around(&tok->def, false), after = around(&tok->def, true);
@@ -263,4 +270,10 @@ pith_status px_tokenize(const px_tokenizer *tok, const char *text, size_t len, i
         out->n = n_before;
     run_clear(&run);
     return st;
+}
+
+pith_status px_tokenize(const px_tokenizer *tok, const char *text, size_t len, int flags,
+                        px_ids *out, pith_error *err)
+{
+    return px_tokenize_guarded(tok, text, len, flags, NULL, 0, out, err);
 }

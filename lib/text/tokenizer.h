@@ -201,6 +201,13 @@ enum {
 pith_status px_tokenize(const px_tokenizer *tok, const char *text, size_t len, int flags,
                         px_ids *out, pith_error *err);
 
+/* As px_tokenize, but a control token is plain text where one of these bytes of the text, which
+ * rise, stands inside it: between its first byte and its last, not before the first. So what a user
+ * wrote is kept apart from what a template wrote. out->want_ends must be set. */
+pith_status px_tokenize_guarded(const px_tokenizer *tok, const char *text, size_t len, int flags,
+                                const uint32_t *guards, size_t n_guards, px_ids *out,
+                                pith_error *err);
+
 /* Token id to bytes, as they appear in the middle of a text ("\u2581the" gives " the"). Control
  * tokens give nothing unless `special`. Lends; NULL and 0 for an id out of range. */
 px_str px_token_bytes(const px_tokenizer *tok, int32_t id, bool special);
