@@ -207,12 +207,11 @@ def round_f16(x):
 
 
 def round_q8_0(x):
-    """Blocks of 32: d = max|x| / 127, codes rounded half away from zero, d kept as f16."""
+    """Blocks of 32: d = max|x| / 127 rounded to f16, codes x / d rounded half to even."""
     blocks = x.reshape(-1, 32)
-    d = blocks.abs().amax(-1, keepdim=True) / 127
-    scaled = blocks / d.clamp_min(1e-30)
-    codes = torch.sign(scaled) * torch.floor(scaled.abs() + 0.5)
-    return (codes * d.half().float()).reshape(x.shape)
+    d = (blocks.abs().amax(-1, keepdim=True) / 127).half().float()
+    codes = torch.round(blocks / d.clamp_min(1e-30)).clamp(-127, 127)
+    return (codes * d).reshape(x.shape)
 
 
 class RoundedCache(DynamicCache):
