@@ -422,7 +422,7 @@ static void run_step(void *ctx, int member)
         reader ffn = reads_ffn(d, i);
         end_block(d, &(block_end){.bias = l->o_bias, .post = l->attn_post}, &ffn, member);
         px_pass_gate_up(d, l, member);
-        if (member == 0 && d->cancel && *d->cancel)
+        if (member == 0 && d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
             atomic_store(&d->stopped, true); // seen by all behind the next barrier
         product(d, &l->down, &d->gate, &d->added, member);
         if (atomic_load(&d->stopped))

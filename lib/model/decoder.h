@@ -42,10 +42,10 @@ typedef struct px_chunk {
 } px_chunk;
 
 /* Runs one step. On success each seq->n_tokens has grown by its chunk's n, and *logits points to
- * rows of n_vocab floats, chunk after chunk, valid until the next step. `cancel` (may be NULL) is
- * looked at between layers: when it becomes nonzero the step ends with CANCELLED. Other errors:
- * ARGUMENT (a token id out of range, no room reserved, too many tokens), NUMERIC (a logit is NaN or
- * infinite). On failure no sequence has grown. */
+ * rows of n_vocab floats, chunk after chunk, valid until the next step. `cancel` (may be NULL;
+ * other threads store to it atomically) is looked at between layers: when it becomes nonzero the
+ * step ends with CANCELLED. Other errors: ARGUMENT (a token id out of range, no room reserved, too
+ * many tokens), NUMERIC (a logit is NaN or infinite). On failure no sequence has grown. */
 pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
                             const volatile int *cancel, const float **logits, pith_error *err);
 

@@ -59,8 +59,9 @@ typedef struct px_hparams {
     bool pre_norm, post_norm; // Gemma 2, 3 have both
     bool tied_head;
     px_activation activation;
-    float embed_scale;                 // 1, or sqrt(width) for Gemma
-    float attn_scale;                  // on q.k
+    float embed_scale; // 1, or sqrt(width) for Gemma, in f32: transformers rounds it
+                       // to the dtype that it computes in
+    float attn_scale;  // on q.k
     float attn_softcap, logit_softcap; // 0: none
     px_layer_kind *layers;             // [n_layers], in the arena given to load
 } px_hparams;

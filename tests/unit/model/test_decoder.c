@@ -306,6 +306,51 @@ static void levels_agree(void **state)
     }
 }
 
+/* Every matrix of a layer in another type, so that one input is packed in several forms: the logits
+ * are those of the same values in f32, but for the rounding of activations to 8 bits. */
+static void mixed_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        px_dtype dtype;
+    } TYPES[] = {{"attn_q", PX_Q8_0},   {"attn_k", PX_F32},    {"attn_v", PX_Q6_K},
+                 {"attn_out", PX_Q4_K}, {"ffn_gate", PX_BF16}, {"ffn_up", PX_Q5_K},
+                 {"ffn_down", PX_Q5_1}, {"token", PX_Q3_K},    {"output.", PX_IQ4_XS}};
+    static tiny t;
+    tiny_shape shape = TINY_SHAPE;
+    shape.width = shape.ffn = 256;
+    shape.n_heads = 8;
+    shape.head_dim = 32;
+    const int32_t *tokens = some_tokens();
+    float *logits[2];
+    for (int pass = 0; pass < 2; pass++) {
+        tiny_make(&t, "llama", &shape);
+        for (int i = 0; i < t.n_tensors; i++)
+            for (size_t k = 0; k < sizeof TYPES / sizeof TYPES[0]; k++)
+                if (t.tensors[i].n_dims == 2 && strstr(t.tensors[i].name, TYPES[k].name)) {
+                    t.tensors[i].via = TYPES[k].dtype;
+                    t.tensors[i].dtype = pass ? TYPES[k].dtype : PX_F32;
+                }
+        runner r;
+        runner_open(&r, tiny_open(&t), &(runner_options){.n_threads = 2});
+        logits[pass] = whole(&r, tokens);
+        if (pass) { // alone, too
+            float row[V];
+            px_kv_seq seq = runner_seq(&r);
+            runner_step(&r, &seq, tokens, 40, 0, NULL);
+            runner_step(&r, &seq, tokens + 40, 1, 1, row);
+            near(row, logits[1] + 40 * V, V, 1e-2f, "a token alone");
+            px_kv_seq_clear(&seq);
+        }
+        runner_close(&r);
+    }
+    near(logits[1], logits[0], (size_t)LONG * V, 3e-2f, "mixed types");
+    assert_memory_not_equal(logits[1], logits[0], (size_t)LONG * V * sizeof(float));
+    free(logits[0]);
+    free(logits[1]);
+}
+
 /* f16 and q8_0 pages: close to f32 ones, and not the same. */
 static void page_types(void **state)
 {
@@ -570,6 +615,7 @@ int main(void)
         cmocka_unit_test(shared_prefixes_equal_recomputed_ones),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(levels_agree),
+        cmocka_unit_test(mixed_types),
         cmocka_unit_test(page_types),
         cmocka_unit_test(longrope_follows_the_context),
         cmocka_unit_test(hidden_states_make_the_logits),

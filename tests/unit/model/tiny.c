@@ -165,9 +165,14 @@ static void write_values(px_gguf_writer *w, const tiny_tensor *x)
     assert_true(px_dtype_row_bytes(x->dtype, n, &bytes));
     float *values = malloc((size_t)n * sizeof *values);
     void *packed = malloc(bytes);
+    void *rounded = malloc((size_t)n * sizeof *values);
     for (int64_t i = 0; i < n; i++)
         values[i] = x->mean + x->std * (float)test_random_normal(&random);
     const px_traits *traits = px_traits_get(x->dtype);
+    if (x->via != x->dtype) {
+        px_traits_get(x->via)->encode(values, rounded, n, NULL);
+        px_traits_get(x->via)->decode(rounded, values, n);
+    }
     if (traits)
         traits->encode(values, packed, n, NULL);
     else
@@ -175,6 +180,7 @@ static void write_values(px_gguf_writer *w, const tiny_tensor *x)
     assert_int_equal(px_gguf_write_data(w, packed, bytes, &err), PITH_OK);
     free(values);
     free(packed);
+    free(rounded);
 }
 
 /* The writer syncs every file to its device; in memory that costs nothing. */

@@ -19,6 +19,7 @@ typedef struct tiny_tensor {
     int n_dims;
     int64_t ne[4];
     float mean, std; // of its values
+    px_dtype via;    // values are rounded as this dtype rounds them, before they become `dtype`
 } tiny_tensor;
 
 typedef struct tiny_meta {
