@@ -41,7 +41,7 @@ pith_status px_matcher_init(px_matcher *m, const pith_str *patterns, int32_t n, 
                             pith_error *err)
 {
     *m = (px_matcher){0};
-    size_t bytes;
+    size_t bytes = 0;
     pith_status st = check(patterns, n, what, &bytes, err);
     if (st != PITH_OK || n == 0)
         return st;
