@@ -11,7 +11,7 @@ enum { MOST_PIECE = 64 };
 
 static px_stops make(const char *const *strings, int32_t n)
 {
-    pith_str list[16];
+    pith_str list[16] = {{0}};
     for (int32_t i = 0; i < n; i++)
         list[i] = (pith_str){.data = strings[i], .len = strlen(strings[i])};
     px_stops s;
