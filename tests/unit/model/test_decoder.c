@@ -170,7 +170,8 @@ static void near(const float *got, const float *expected, size_t n, float bound,
 static void steps_do_not_matter(const char *arch, px_dtype matrices, float bound)
 {
     runner r;
-    runner_open(&r, open_family(arch, matrices), &(runner_options){.n_threads = 2});
+    runner_open(&r, open_family(arch, matrices),
+                &(runner_options){.level = px_cpu_detect(), .n_threads = 2});
     const int32_t *tokens = some_tokens();
     float *expected = whole(&r, tokens);
 
@@ -234,7 +235,7 @@ static void shared_prefixes_equal_recomputed_ones(void **state)
     for (int i = 0; (f = px_family_at(i)) != NULL; i++) {
         pith_error err = {0};
         runner r;
-        runner_open(&r, open_family(f->arch, PX_F32), &(runner_options){0});
+        runner_open(&r, open_family(f->arch, PX_F32), &(runner_options){.level = px_cpu_detect()});
         float *expected = whole(&r, tokens);
         px_kv_seq first = runner_seq(&r);
         px_kv_seq second = runner_seq(&r);
