@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const double BOUND = 1e-4;
 static const double BF16_BOUND = 3e-2;
@@ -202,6 +204,35 @@ static void test_gguf(void **state)
     fixture_clear(&f);
 }
 
+/* The same weights beside the config.json that transformers 5 would have saved. */
+static void test_v5(void **state)
+{
+    const char *name = *state;
+    fixture f = fixture_load(runner_fixture(name));
+    const char *what = test_format("%s-v5", name);
+    const char *folder = test_temp(what);
+    size_t bytes;
+    const char *config =
+        test_read(test_source(test_format("tests/golden/models/v5/%s.json", name)), &bytes);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    test_write(test_format("%s/config.json", folder), config, bytes);
+    DIR *dir = opendir(runner_folder(name));
+    assert_non_null(dir);
+    int n = 0;
+    for (const struct dirent *e; (e = readdir(dir));) {
+        if (!strstr(e->d_name, ".safetensors"))
+            continue;
+        assert_int_equal(symlink(test_format("%s/%s", runner_folder(name), e->d_name),
+                                 test_format("%s/%s", folder, e->d_name)),
+                         0);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 1);
+    check_again(folder, what, &f);
+    fixture_clear(&f);
+}
+
 /* Every fixture in the folder is in the table, so that none is forgotten. */
 static void test_table_is_complete(void **state)
 {
@@ -221,14 +252,15 @@ static void test_table_is_complete(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[64];
+    static struct CMUnitTest tests[128];
     size_t n = 0;
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_table_is_complete);
     for (const char *const *name = RUNNER_MODELS; *name; name++) {
         void *state = (void *)(uintptr_t)*name;
-        const char *gguf = test_format("%s.gguf", *name);
+        const char *gguf = test_format("%s.gguf", *name), *v5 = test_format("%s-v5", *name);
         tests[n++] = (struct CMUnitTest){*name, test_folder, NULL, NULL, state};
         tests[n++] = (struct CMUnitTest){gguf, test_gguf, NULL, NULL, state};
+        tests[n++] = (struct CMUnitTest){v5, test_v5, NULL, NULL, state};
     }
     return _cmocka_run_group_tests("models", tests, n, set_up, tear_down);
 }

@@ -4,9 +4,10 @@ Makes the tiny random models of specs.py and the logits that transformers gives 
 
     /opt/pv/bin/python make.py [NAME ...]        (all by default; versions: requirements.txt)
 
-For each model: NAME/ is a Hugging Face folder (config.json, safetensors, for some a tokenizer) and
-NAME.expect the token sequences with the f32 logits of transformers' eager attention, in the format
-that tests/golden/support/fixture.h draws. The weights depend on the names of model and tensor
+For each model: NAME/ is a Hugging Face folder (config.json, safetensors, for some a tokenizer),
+v5/NAME.json its config in the form that transformers 5 saves, and NAME.expect the token sequences
+with the f32 logits of transformers' eager attention, in the format that
+tests/golden/support/fixture.h draws. The weights depend on the names of model and tensor
 alone; the logits were computed from the written files, so a rerun elsewhere gives the same weights
 and logits equal to f32 rounding.
 
@@ -120,6 +121,10 @@ def write_folder(spec, folder):
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(spec.config, f, indent=1, sort_keys=True)
         f.write("\n")
+    os.makedirs(os.path.join(HERE, "v5"), exist_ok=True)
+    with open(os.path.join(HERE, "v5", spec.name + ".json"), "w") as f:
+        json.dump(version_5(spec.config), f, indent=1, sort_keys=True)
+        f.write("\n")
     config = AutoConfig.from_pretrained(folder)
     model = empty_model(config)
     tied = config.get_text_config().tie_word_embeddings
@@ -163,6 +168,38 @@ def write_folder(spec, folder):
             f.write("\n")
     for file in os.listdir(folder):
         os.chmod(os.path.join(folder, file), 0o644)
+
+
+def version_5(config):
+    """The same config.json as transformers 5 saves it: rope_parameters holds what rope_theta,
+    rope_scaling and partial_rotary_factor said, for Gemma 3 by kind of layer; dtype; layer_types."""
+    out = copy.deepcopy(config)
+    text = out.get("text_config", out)
+    kind = text["model_type"]
+    rope = dict(text.pop("rope_scaling", None) or {})
+    rope["rope_type"] = rope.pop("type", rope.get("rope_type", "default"))
+    default = 1000000.0 if kind == "gemma3_text" else 10000.0
+    rope["rope_theta"] = text.pop("rope_theta", default)
+    if "partial_rotary_factor" in text:
+        rope["partial_rotary_factor"] = text.pop("partial_rotary_factor")
+    n = text["num_hidden_layers"]
+    if kind == "gemma3_text":
+        local = text.pop("rope_local_base_freq", 10000.0)
+        rope = {
+            "full_attention": rope,
+            "sliding_attention": {"rope_theta": local, "rope_type": "default"},
+        }
+        text.pop("sliding_window_pattern", None)
+        text["layer_types"] = ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(n)]
+    if kind == "gemma2":
+        text["layer_types"] = [("sliding_attention", "full_attention")[i % 2] for i in range(n)]
+    if kind in ("qwen2", "qwen3"):
+        text["layer_types"] = ["full_attention"] * n
+        text["sliding_window"] = None
+    text["rope_parameters"] = rope
+    out["dtype"] = out.pop("torch_dtype")
+    out["transformers_version"] = "5.0.0"
+    return out
 
 
 # ---- the reference

@@ -1,3 +1,4 @@
+/* fixture: see fixture.h. One thread. */
 #include "support/support.h"
 
 #include <cmocka.h>

@@ -1,3 +1,4 @@
+/* runner: see runner.h. One thread. */
 #include "support/support.h"
 
 #include <cmocka.h>
