@@ -15,18 +15,17 @@ pith_status px_hf_path(const px_hf *hf, const char *name, const char **out)
     return PITH_OK;
 }
 
-static bool folder_has(const px_hf *hf, const char *name)
+/* Whether the folder has either file (the second may be NULL). */
+static pith_status folder_has(const px_hf *hf, const char *a, const char *b, bool *out)
 {
-    px_buf path = {0};
-    bool there =
-        px_path_join(&path, hf->folder, name) && px_file_kind_of(path.data) == PX_FILE_REGULAR;
-    px_buf_clear(&path);
-    return there;
-}
-
-static bool has_tokenizer(const px_hf *hf)
-{
-    return folder_has(hf, "tokenizer.json") || folder_has(hf, "tokenizer.model");
+    const char *path;
+    *out = false;
+    pith_status status = px_hf_path(hf, a, &path);
+    if (status == PITH_OK)
+        *out = px_file_kind_of(path) == PX_FILE_REGULAR;
+    if (status == PITH_OK && !*out && b)
+        return folder_has(hf, b, NULL, out);
+    return status;
 }
 
 static pith_status read_json(px_hf *hf)
@@ -72,27 +71,42 @@ static pith_status put_file_type(px_hf *hf)
     return status == PITH_OK ? px_hf_put_u32(hf, "general.file_type", type) : status;
 }
 
+/* Whether the folder may stand for a tokenizer alone: one of a model that pith does not know, or of
+ * none. */
+static pith_status is_vocabulary(const px_hf *hf, const px_source_options *options, bool *out)
+{
+    bool tokenizer = false, weights = false;
+    *out = false;
+    if (!options || !options->tensors_optional)
+        return PITH_OK;
+    pith_status status = folder_has(hf, "tokenizer.json", "tokenizer.model", &tokenizer);
+    if (status == PITH_OK)
+        status = folder_has(hf, "model.safetensors", "model.safetensors.index.json", &weights);
+    *out = tokenizer && !weights;
+    return status;
+}
+
 static pith_status read_folder(px_hf *hf, const px_source_options *options)
 {
-    bool optional = options && options->tensors_optional;
-    pith_status status = PITH_OK;
-    if (!folder_has(hf, "config.json")) {
-        if (optional && has_tokenizer(hf))
-            return PITH_OK;
+    bool config, vocabulary = false;
+    pith_status status = folder_has(hf, "config.json", NULL, &config);
+    if (status == PITH_OK)
+        status = is_vocabulary(hf, options, &vocabulary);
+    if (status != PITH_OK || (!config && vocabulary))
+        return status;
+    if (!config)
         return px_fail(hf->err, PITH_E_NOT_FOUND,
                        "'%s' has no config.json, expected a Hugging Face model folder or a GGUF "
                        "file",
                        hf->folder);
-    }
     hf->metas = PX_NEW(&hf->state->arena, px_meta, PX_HF_MAX_METAS);
     if (!hf->metas)
         return px_fail_memory(hf->err, "the keys of a folder");
     status = px_hf_path(hf, "config.json", &hf->config_path);
     if (status == PITH_OK)
         status = read_json(hf);
-    if (status == PITH_OK && optional && !px_hf_family_find(hf->root) && has_tokenizer(hf) &&
-        !folder_has(hf, "model.safetensors") && !folder_has(hf, "model.safetensors.index.json"))
-        return PITH_OK; // the tokenizer of whatever model
+    if (status == PITH_OK && vocabulary && !px_hf_family_find(hf->root))
+        return PITH_OK;
     if (status == PITH_OK)
         status = find_family(hf);
     if (status == PITH_OK)

@@ -48,7 +48,9 @@ static pith_status put_name(px_hf *hf)
     if (cache_name(path, &org, &name)) {
         px_buf url = {0};
         px_buf_printf(&url, "https://huggingface.co/%.*s/%.*s", PX_STR_ARG(org), PX_STR_ARG(name));
-        if (url.data && px_utf8_valid(url.data, url.len))
+        if (url.failed)
+            status = px_buf_status(&url, "a model's origin", hf->err);
+        else if (px_utf8_valid(url.data, url.len))
             status = px_hf_put_str(hf, "general.source.repo_url",
                                    (px_str){.data = url.data, .len = url.len});
         px_buf_clear(&url);
@@ -107,8 +109,12 @@ static pith_status put_licence(px_hf *hf)
     pith_status status = px_hf_path(hf, "README.md", &path);
     if (status != PITH_OK)
         return status;
-    if (px_file_kind_of(path) == PX_FILE_REGULAR &&
-        px_file_read(path, CARD_BYTES, &text, NULL) == PITH_OK) {
+    pith_error why = {0};
+    if (px_file_kind_of(path) == PX_FILE_REGULAR)
+        px_file_read(path, CARD_BYTES, &text, &why);
+    if (why.status == PITH_E_MEMORY) {
+        status = px_fail_memory(hf->err, "a model card");
+    } else if (why.status == PITH_OK && text.data) {
         px_str head = card_head(&text);
         for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0] && status == PITH_OK; i++) {
             px_str v = head.len ? yaml_value(head, FIELDS[i].yaml) : (px_str){0};

@@ -266,12 +266,15 @@ static pith_status index_files(px_hf *hf, const char *index, px_json map, weight
                        "1 to %d",
                        index, px_json_type_name(px_json_type_of(map)), n, PX_MAX_TENSORS);
     w->names = PX_NEW(arena, const char *, (size_t)n);
-    px_buf name = {.limit = 4096};
+    px_buf name = {0};
     px_json_walk walk = px_json_each(map);
     px_json v;
     while (w->names && status == PITH_OK && px_json_next(&walk, NULL, &v)) {
         px_buf_reset(&name);
-        if (!px_json_get_string(v, &name) || name.failed || strlen(name.data) != name.len)
+        bool read = v.end - v.at < 4096 && px_json_get_string(v, &name);
+        if (name.failed)
+            status = px_buf_status(&name, "a file's name", hf->err);
+        else if (!read || strlen(name.data) != name.len)
             status = px_fail(hf->err, PITH_E_FORMAT,
                              "'%s': 'weight_map' holds %s, expected names of files", index,
                              px_json_type_name(px_json_type_of(v)));

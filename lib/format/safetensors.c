@@ -56,9 +56,15 @@ static pith_status wrong(const reader *r, const char *tensor, const char *key, p
 
 static pith_status read_name(const reader *r, px_json key, const char **out)
 {
-    px_buf name = {.limit = PX_MAX_TENSOR_NAME};
-    px_json_get_string(key, &name);
-    bool good = !name.failed && name.len > 0;
+    /* An escape of six characters gives one byte at least. */
+    px_buf name = {0};
+    if (key.end - key.at <= 6 * PX_MAX_TENSOR_NAME + 2)
+        px_json_get_string(key, &name);
+    if (name.failed) {
+        px_buf_clear(&name);
+        return px_fail_memory(r->err, "a tensor's name");
+    }
+    bool good = name.len > 0 && name.len <= PX_MAX_TENSOR_NAME;
     for (size_t i = 0; i < name.len && good; i++)
         good = (unsigned char)name.data[i] >= 0x20 && name.data[i] != 0x7f;
     *out = good ? px_arena_strndup(r->arena, name.data, name.len) : NULL;
