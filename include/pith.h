@@ -25,13 +25,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A struct of options with its size set and all else zero. */
 #ifdef __cplusplus
+template <typename T> inline T pith_init_of()
+{
+    T t = T();
+    t.size = sizeof(T);
+    return t;
+}
+#define PITH_INIT(type) (pith_init_of<type>())
 extern "C" {
-#define PITH_INIT(type) \
-    type                \
-    {                   \
-        sizeof(type)    \
-    }
 #else
 #define PITH_INIT(type) ((type){.size = sizeof(type)})
 #endif
@@ -408,7 +411,8 @@ typedef enum pith_overflow {
                             at a time, and what remains is computed anew at its new positions; the
                             answer goes on */
     PITH_OVERFLOW_TRUNCATE /* a prompt that is too long loses its oldest tokens after the first
-                              n_keep; an answer ends when full */
+                              n_keep, and as many more as the answer may take, up to half of what
+                              fits; an answer ends when the context is full */
 } pith_overflow;
 
 typedef struct pith_session_options {
@@ -432,12 +436,13 @@ PITH_API const int32_t *pith_session_get_tokens(const pith_session *session, int
 PITH_API pith_status pith_session_fork(const pith_session *session, int64_t n, pith_session **out,
                                        pith_error *err);
 
-/* Makes the session hold exactly these tokens. The longest prefix that it already holds is reused,
- * the rest is computed. *logits (may be NULL): the last n_logits rows, [n_logits, n_vocab] f32,
- * lent until the next call with any session of the engine. n_logits is at most the engine's
- * max_logits. On failure or cancel the session holds a prefix of the tokens and may be used on.
- * Errors: ARGUMENT (an id out of range), CONTEXT, CANCELLED, MEMORY, NUMERIC (NaN in the logits: a
- * broken file). */
+/* Makes the session hold exactly these tokens, or where there are too many what its overflow policy
+ * leaves of them. The longest prefix that it already holds is reused, the rest is computed. *logits
+ * (may be NULL): the last n_logits rows, [n_logits, n_vocab] f32, lent until the next call with any
+ * session of the engine. n_logits is at most the engine's max_logits. On failure or cancel the
+ * session holds a prefix of the tokens and may be used on. Errors: ARGUMENT (an id out of range),
+ * CONTEXT, CANCELLED, MEMORY, NUMERIC (NaN in the logits: a broken file), BUSY (from inside a
+ * callback of the engine). */
 PITH_API pith_status pith_session_set(pith_session *session, const int32_t *tokens, int64_t n,
                                       int32_t n_logits, const float **logits, pith_error *err);
 
@@ -502,11 +507,12 @@ typedef struct pith_event {
     int32_t n_top;
 } pith_event;
 
-/* Nonzero ends the answer: finish is then PITH_FINISH_CALLBACK. */
+/* Nonzero ends the answer: finish is then PITH_FINISH_CALLBACK. A callback must not call into the
+ * engine (BUSY), but for pith_session_cancel. */
 typedef int (*pith_event_fn)(void *user, const pith_event *event);
 
 /* May change logits [n_vocab] before sampling (grammars, guards). tokens: all so far. Nonzero ends
- * the answer as above. */
+ * the answer as above. The logits hold the logit bias already; NaN ends the answer with NUMERIC. */
 typedef int (*pith_logits_fn)(void *user, float *logits, int32_t n_vocab, const int32_t *tokens,
                               int64_t n_tokens);
 
@@ -525,19 +531,21 @@ typedef struct pith_request {
     const int32_t *tokens; /* the whole context that the answer continues; a prefix that the session
                               holds is reused */
     int64_t n_tokens;      /* at least 1 */
-    int64_t max_tokens;    /* of the answer; negative: until it ends or the context is full; 0 only
-                              computes the context */
+    int64_t max_tokens;    /* of the answer; negative: until it ends or the context is full (then as
+                              the overflow policy says); 0 only computes the context */
     const pith_sampling *sampling; /* NULL: the defaults for the model */
     const pith_str *stops;
     int32_t n_stops;
     const pith_logit_bias *bias;
     int32_t n_bias;
     bool logprobs;
-    int32_t n_top;            /* likeliest tokens per event, 0 to 100 */
-    bool ignore_end;          /* go on past end tokens, which are then text */
-    bool special;             /* control tokens that the model writes appear in the text */
-    double deadline;          /* seconds from now; 0: none */
-    pith_event_fn on_event;   /* may be NULL */
+    int32_t n_top;          /* likeliest tokens per event, 0 to 100 */
+    bool ignore_end;        /* go on past end tokens, which are then as others */
+    bool special;           /* control tokens that the model writes appear in the text, the end
+                               token too */
+    double deadline;        /* seconds from now; 0: none. Looked at after each token, and while the
+                               context is computed after each 64 */
+    pith_event_fn on_event; /* may be NULL */
     pith_logits_fn on_logits; /* may be NULL */
     void *user;
 } pith_request;
@@ -545,17 +553,18 @@ typedef struct pith_request {
 typedef struct pith_result {
     size_t size;
     pith_finish finish;
-    int32_t stop_index; /* which stop string, or -1 */
-    int64_t n_prompt;   /* tokens of the context */
-    int64_t n_reused;   /* of these, found in the session */
-    int64_t n_generated;
-    int64_t n_dropped; /* tokens that SHIFT or TRUNCATE forgot */
+    int32_t stop_index;  /* which stop string, or -1 */
+    int64_t n_prompt;    /* tokens of the context, without those that were dropped */
+    int64_t n_reused;    /* of these, found in the session */
+    int64_t n_generated; /* tokens chosen, an end token too */
+    int64_t n_dropped;   /* tokens that SHIFT or TRUNCATE forgot */
     double prompt_seconds, decode_seconds;
     uint64_t seed; /* that was used */
 } pith_result;
 
-/* Writes an answer. The session afterwards holds the context and the answer. result may be NULL.
- * Errors: as pith_session_set. Ending by callback, cancel or deadline is not an error: see finish.
+/* Writes an answer. The session afterwards holds the context and the answer. result may be NULL; it
+ * is filled on failure too. Errors: as pith_session_set. Ending by callback, cancel or deadline is
+ * not an error: see finish.
  */
 PITH_API pith_status pith_generate(pith_session *session, const pith_request *request,
                                    pith_result *result, pith_error *err);

@@ -187,7 +187,8 @@ pith_status px_session_place(pith_session *s, const int32_t *tokens, int64_t n,
         same++;
     px_kv_seq_truncate(&s->seq, same);
     /* tokens may be the session's own list. */
-    memmove(s->tokens, tokens, (size_t)keep * sizeof *tokens);
+    if (keep > 0)
+        memmove(s->tokens, tokens, (size_t)keep * sizeof *tokens);
     if (left > keep)
         memmove(s->tokens + keep, tokens + keep + drop, (size_t)(left - keep) * sizeof *tokens);
     s->n_tokens = left;
@@ -218,6 +219,18 @@ void px_session_drop_pending(pith_session *s)
 
 /* ---- computing */
 
+/* Whether computing up to `end` is to be broken off here. */
+static pith_status interrupted(const pith_session *s, int64_t end, double until, pith_error *err)
+{
+    if (px_session_cancelled(s))
+        return px_fail(err, PITH_E_CANCELLED, "cancelled after %lld of %lld tokens",
+                       (long long)s->seq.n_tokens, (long long)end);
+    if (until > 0 && px_now() >= until)
+        return px_fail(err, PITH_E_TIMEOUT, "the deadline passed after %lld of %lld tokens",
+                       (long long)s->seq.n_tokens, (long long)end);
+    return PITH_OK;
+}
+
 pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, double until,
                                const float **logits, pith_error *err)
 {
@@ -226,31 +239,25 @@ pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, d
     if (until > 0 && most > DEADLINE_BATCH)
         most = n_logits > DEADLINE_BATCH ? n_logits : DEADLINE_BATCH;
     const float *rows = NULL;
-    while (s->seq.n_tokens < end) {
+    pith_status st = interrupted(s, end, until, err);
+    while (st == PITH_OK && s->seq.n_tokens < end) {
         int64_t left = end - s->seq.n_tokens;
         int64_t n = left < most ? left : most;
         if (n < left && left - n < n_logits)
             n = left - n_logits; // the rows of logits must come from one step
-        if (px_session_cancelled(s))
-            return px_fail(err, PITH_E_CANCELLED, "cancelled after %lld of %lld tokens",
-                           (long long)s->seq.n_tokens, (long long)end);
-        if (until > 0 && px_now() >= until)
-            return px_fail(err, PITH_E_TIMEOUT, "the deadline passed after %lld of %lld tokens",
-                           (long long)s->seq.n_tokens, (long long)end);
-        pith_status st = px_kv_seq_reserve(&s->seq, n, err);
-        if (st != PITH_OK)
-            return st;
         px_chunk chunk = {.seq = &s->seq,
                           .tokens = s->tokens + s->seq.n_tokens,
                           .n = (int32_t)n,
                           .n_logits = n == left ? n_logits : 0};
-        st = px_decoder_step(e->decoder, &chunk, 1, &s->cancel, &rows, err);
-        if (st != PITH_OK)
-            return st;
+        st = px_kv_seq_reserve(&s->seq, n, err);
+        if (st == PITH_OK)
+            st = px_decoder_step(e->decoder, &chunk, 1, &s->cancel, &rows, err);
+        if (st == PITH_OK && s->seq.n_tokens < end)
+            st = interrupted(s, end, until, err);
     }
-    if (logits)
+    if (st == PITH_OK && logits)
         *logits = rows;
-    return PITH_OK;
+    return st;
 }
 
 pith_status pith_session_set(pith_session *session, const int32_t *tokens, int64_t n,

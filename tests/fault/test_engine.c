@@ -1,0 +1,171 @@
+/* Every allocation of opening, computing, answering, talking and scoring fails in turn. */
+#include "support/fault.h"
+#include "support/support.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *path;
+
+/* What is needed before the work at hand; allocations fail here too. */
+typedef struct bench {
+    pith_model *model;
+    pith_engine *engine;
+    pith_session *session;
+} bench;
+
+static pith_status set_up(bench *b, pith_error *err)
+{
+    *b = (bench){0};
+    pith_engine_options o = PITH_INIT(pith_engine_options);
+    o.n_threads = 1;
+    pith_status st = pith_model_open(path, NULL, &b->model, err);
+    if (st == PITH_OK)
+        st = pith_engine_new(b->model, &o, &b->engine, err);
+    if (st == PITH_OK)
+        st = pith_session_new(b->engine, NULL, &b->session, err);
+    return st;
+}
+
+static void tear_down(bench *b)
+{
+    pith_session_free(b->session);
+    pith_engine_free(b->engine);
+    pith_model_close(b->model);
+}
+
+static int ignore(void *user, const pith_event *event)
+{
+    (void)user;
+    (void)event;
+    return 0;
+}
+
+static pith_status answer(void *ctx, pith_error *err)
+{
+    (void)ctx;
+    bench b;
+    pith_status st = set_up(&b, err);
+    static const int32_t tokens[] = {1, 403, 407, 261, 378};
+    pith_sampling s = PITH_INIT(pith_sampling);
+    if (st == PITH_OK)
+        st = pith_sampling_init(&s, b.model, err);
+    if (st == PITH_OK) {
+        s.dry_multiplier = 0.5f;
+        s.seed = 3;
+        const pith_str stop = {"xyz", 3};
+        const pith_logit_bias bias = {7, 1};
+        pith_request r = PITH_INIT(pith_request);
+        r.tokens = tokens;
+        r.n_tokens = 5;
+        r.max_tokens = 4;
+        r.sampling = &s;
+        r.stops = &stop;
+        r.n_stops = 1;
+        r.bias = &bias;
+        r.n_bias = 1;
+        r.logprobs = true;
+        r.n_top = 3;
+        r.on_event = ignore;
+        st = pith_generate(b.session, &r, NULL, err);
+    }
+    pith_session *fork = NULL;
+    if (st == PITH_OK)
+        st = pith_session_fork(b.session, 3, &fork, err);
+    pith_session_free(fork);
+    tear_down(&b);
+    return st;
+}
+
+static pith_status score(void *ctx, pith_error *err)
+{
+    (void)ctx;
+    bench b;
+    pith_status st = set_up(&b, err);
+    pith_score sc = PITH_INIT(pith_score);
+    static const char text[] = "Once upon a time there was";
+    if (st == PITH_OK)
+        st = pith_score_text(b.engine, text, strlen(text), &sc, NULL, NULL, err);
+    tear_down(&b);
+    return st;
+}
+
+static pith_status talk(void *ctx, pith_error *err)
+{
+    (void)ctx;
+    pith_model *model;
+    pith_model_options o = PITH_INIT(pith_model_options);
+    o.flags = PITH_OPEN_NO_WEIGHTS;
+    pith_status st = pith_model_open(path, &o, &model, err);
+    static const char json[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"hi </s> you\"}],"
+                               "\"add_generation_prompt\":true}";
+    pith_chat chat;
+    pith_rendered rendered;
+    pith_template *t = NULL;
+    if (st == PITH_OK) {
+        st = pith_chat_tokenize(model, json, strlen(json), &chat, err);
+        pith_chat_free(&chat);
+    }
+    static const char source[] = "{% for m in messages %}{{ bos_token ~ m.content }}{% endfor %}";
+    if (st == PITH_OK)
+        st = pith_template_new("t", source, strlen(source), &t, err);
+    if (st == PITH_OK) {
+        st = pith_template_render(t, model, json, strlen(json), &rendered, err);
+        pith_rendered_free(&rendered);
+    }
+    pith_template_free(t);
+    pith_text text;
+    const char *key;
+    for (int64_t i = 0; st == PITH_OK && i < 5; i++) {
+        st = pith_model_get_meta(model, i, 4, &key, &text, err);
+        pith_text_free(&text);
+    }
+    const int32_t ids[] = {1, 403, 407};
+    if (st == PITH_OK) {
+        st = pith_detokenize(pith_model_tokenizer(model), ids, 3, true, &text, err);
+        pith_text_free(&text);
+    }
+    int32_t out[20];
+    int64_t n;
+    if (st == PITH_OK)
+        st = pith_tokenize(pith_model_tokenizer(model), json, strlen(json), 0, out, NULL, 20, &n,
+                           err);
+    pith_model_close(model);
+    return st;
+}
+
+static void each_allocation_of_an_answer(void **state)
+{
+    (void)state;
+    path = test_shared("models/stories260K.gguf");
+    uint64_t before = px_heap_violations();
+    test_fault_each(answer, NULL, 0);
+    assert_int_equal(px_heap_violations(), before); // decoding took nothing from the heap
+}
+
+static void each_allocation_of_a_score(void **state)
+{
+    (void)state;
+    path = test_shared("models/stories260K.gguf");
+    test_fault_each(score, NULL, 0);
+}
+
+static void each_allocation_of_a_conversation(void **state)
+{
+    (void)state;
+    path = test_shared("models/stories260K.gguf");
+    test_fault_each(talk, NULL, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_allocation_of_an_answer),
+        cmocka_unit_test(each_allocation_of_a_score),
+        cmocka_unit_test(each_allocation_of_a_conversation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
