@@ -8,6 +8,9 @@
  *   pith.tokenizer.space_prefix  string  "missing" or "first" (px_space_prefix)
  *   pith.tokenizer.added_flags   u8[]    PX_ADDED_* of each token
  *   pith.tokenizer.fuse_unk      bool
+ *   pith.tokenizer.drop_space    bool    decoding drops the first space
+ *   pith.tokenizer.user_defined  i32[]   tokens that are user-defined, though token_type says
+ * normal pith.tokenizer.end_ids       i32[]   tokens that end generation
  *
  * What is made before the file is accepted lies in an arena limited to PX_MAX_REFUSED_BYTES.
  */
@@ -250,7 +253,49 @@ static pith_status read_prefix(const px_source *s, px_vocab_def *def, pith_error
         def->space_prefix = PX_PREFIX_ALWAYS;
     def->drop_space = def->kind == PX_VOCAB_WPM ||
                       (def->space_prefix != PX_PREFIX_NONE && def->kind != PX_VOCAB_BPE);
+    return px_source_get_bool(s, "pith.tokenizer.drop_space", &def->drop_space, err);
+}
+
+/* An array of ids; *n is 0 when there is none. */
+static pith_status read_id_list(const px_source *s, px_arena *arena, const char *key,
+                                const px_vocab_def *def, int32_t **out, int32_t *n,
+                                pith_error *err)
+{
+    px_meta_array array;
+    *n = 0;
+    pith_status st = px_source_get_array(s, key, false, PX_META_I32, -1, &array, err);
+    if (st != PITH_OK || array.n == 0)
+        return st;
+    if (array.n > (uint64_t)def->n_tokens)
+        return px_fail(err, PITH_E_FORMAT, "'%s': %s has %llu entries for %d tokens", s->path, key,
+                       (unsigned long long)array.n, (int)def->n_tokens);
+    int32_t *ids = PX_NEW(arena, int32_t, array.n);
+    if (!ids)
+        return no_memory(arena, s, err);
+    for (uint64_t i = 0; i < array.n; i++) {
+        int64_t id = px_meta_int_at(&array, i);
+        if (id < 0 || id >= def->n_tokens)
+            return px_fail(err, PITH_E_FORMAT, "'%s': %s holds %lld; the vocabulary has %d tokens",
+                           s->path, key, (long long)id, (int)def->n_tokens);
+        ids[i] = (int32_t)id;
+    }
+    *out = ids;
+    *n = (int32_t)array.n;
     return PITH_OK;
+}
+
+static pith_status read_lists(const px_source *s, px_arena *arena, px_vocab_def *def,
+                              px_vocab_token *tokens, pith_error *err)
+{
+    int32_t *users = NULL, *ends = NULL, n_users;
+    pith_status st =
+        read_id_list(s, arena, "pith.tokenizer.user_defined", def, &users, &n_users, err);
+    for (int32_t i = 0; st == PITH_OK && i < n_users; i++)
+        tokens[users[i]].type = PX_TOKEN_USER_DEFINED;
+    if (st == PITH_OK)
+        st = read_id_list(s, arena, "pith.tokenizer.end_ids", def, &ends, &def->n_ends, err);
+    def->ends = ends;
+    return st;
 }
 
 /* ---- normalising and cutting */
@@ -377,6 +422,8 @@ static pith_status read_kind(const px_source *s, px_arena *arena, px_norm_step *
         st = read_prefix(s, def, err);
     if (st == PITH_OK)
         st = read_adds(s, def, err);
+    if (st == PITH_OK)
+        st = read_lists(s, arena, def, tokens, err);
     if (st == PITH_OK)
         st = flag_by_name(s, def, tokens, err);
     if (st == PITH_OK)

@@ -97,7 +97,7 @@ static pith_status normal_text(px_tokenizer *tok, px_str *text, pith_error *err)
     bool before =
         tok->def.space_prefix == PX_PREFIX_NONE || tok->def.space_prefix == PX_PREFIX_ALWAYS;
     if (st == PITH_OK && before)
-        st = px_write_spaces(&run, &piece, true, &piece);
+        st = px_write_spaces(&run, &piece, PX_BEGINS_TEXT, &piece);
     if (st == PITH_OK) {
         char *copy = px_arena_strndup(&tok->arena, piece.text ? piece.text : "", piece.n);
         if (!copy)

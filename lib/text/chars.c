@@ -53,7 +53,7 @@ bool px_is_other(uint32_t code)
     if (code == '\t' || code == '\n' || code == '\r')
         return false;
     utf8proc_category_t c = category(code);
-    return c >= UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CN;
+    return c >= UTF8PROC_CATEGORY_CC; // CC, CF, CS, CO
 }
 
 bool px_is_word(uint32_t code)

@@ -14,7 +14,7 @@ bool px_is_numeric(uint32_t code);     // categories Nd, Nl, No
 bool px_is_punctuation(uint32_t code); // ASCII's punctuation, or category P
 bool px_is_mark(uint32_t code);        // category M
 bool px_is_nonspacing(uint32_t code);  // category Mn
-bool px_is_other(uint32_t code);       // category C but tab, line feed and carriage return
+bool px_is_other(uint32_t code);       // categories Cc, Cf, Co; not tab, line feed, carriage return
 bool px_is_word(uint32_t code);        // letters, marks, numbers, connectors: \w
 bool px_is_cjk(uint32_t code);         // what BERT calls a Chinese character
 

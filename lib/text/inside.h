@@ -85,9 +85,13 @@ pith_status px_run_put(px_run *run, int32_t id, uint32_t end);
  */
 pith_status px_run_put_bytes(px_run *run, const px_piece *piece, size_t from, size_t to);
 
+/* What a piece begins: nothing (stray bytes stand before it), a stretch between added tokens, or
+ * the text. */
+typedef enum px_begins { PX_BEGINS_NOTHING, PX_BEGINS_STRETCH, PX_BEGINS_TEXT } px_begins;
+
 /* Puts the space before a text and, for SentencePiece, U+2581 in place of spaces. The result lies
- * in run->spaced, or is `in` itself. `first`: it begins the original. out may be in. */
-pith_status px_write_spaces(px_run *run, const px_piece *in, bool first, px_piece *out);
+ * in run->spaced, or is `in` itself. out may be in. */
+pith_status px_write_spaces(px_run *run, const px_piece *in, px_begins begins, px_piece *out);
 
 /* An added token in a text, with the white space that it takes along. */
 typedef struct px_added_match {

@@ -5,6 +5,15 @@
 
 #include <stdio.h>
 
+/* Requests are small, so a full arena was stopped by its limit. */
+static pith_status no_room(px_jscan *js, const px_arena *arena, pith_error *err)
+{
+    if (arena->limit && arena->held > arena->limit / 4)
+        return px_jscan_fail(js, err, PITH_E_LIMIT, "the file needs more than %zu MiB of memory",
+                             arena->limit >> 20);
+    return px_fail_memory(err, js->name);
+}
+
 static pith_status make(px_jscan *js, px_arena *arena, px_jnode **out, pith_error *err)
 {
     px_jnode *node = PX_ZNEW(arena, px_jnode, 1);
@@ -21,8 +30,7 @@ static pith_status make(px_jscan *js, px_arena *arena, px_jnode **out, pith_erro
     *out = node;
     return PITH_OK;
 full:
-    return px_jscan_fail(js, err, arena->limit ? PITH_E_LIMIT : PITH_E_MEMORY,
-                         "there is no more room for this file");
+    return no_room(js, arena, err);
 }
 
 pith_status px_jtree_read(px_jscan *js, px_arena *arena, px_jnode **out, pith_error *err)
@@ -52,8 +60,7 @@ pith_status px_jtree_read(px_jscan *js, px_arena *arena, px_jnode **out, pith_er
             key = (px_str){.data = px_arena_strndup(arena, js->text.data, js->text.len),
                            .len = js->text.len};
             if (!key.data)
-                return px_jscan_fail(js, err, arena->limit ? PITH_E_LIMIT : PITH_E_MEMORY,
-                                     "there is no more room for this file");
+                return no_room(js, arena, err);
             st = px_jscan_next(js, err);
         }
         if (st == PITH_OK)

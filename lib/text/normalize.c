@@ -127,9 +127,11 @@ static void clean(const px_piece *in, px_norm_text *out)
 {
     for (size_t i = 0, end; i < in->n; i = end) {
         uint32_t code = char_at(in, i, &end);
+        if (code == 0 || code == 0xfffd || px_is_other(code))
+            continue;
         if (px_is_white(code))
             px_norm_put(out, " ", 1, px_piece_end(in, end));
-        else if (code != 0 && code != 0xfffd && !px_is_other(code))
+        else
             px_norm_put(out, in->text + i, end - i, px_piece_end(in, end));
     }
 }

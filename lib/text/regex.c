@@ -14,12 +14,17 @@
 
 struct px_regex {
     pcre2_code *code;
+    bool no_memory; // an allocation failed
 };
 
+/* user is a flag that a failure sets, or NULL. */
 static void *re_malloc(size_t n, void *user)
 {
-    (void)user;
-    return px_malloc(n, 1);
+    bool *no_memory = user;
+    void *p = px_malloc(n, 1);
+    if (!p && no_memory)
+        *no_memory = true;
+    return p;
 }
 
 static void re_free(void *p, void *user)
@@ -43,7 +48,8 @@ static pith_status compile_error(px_str pattern, int code, size_t at, pith_error
 
 static pith_status compile(px_str pattern, px_str translated, px_regex *re, pith_error *err)
 {
-    pcre2_general_context *memory = pcre2_general_context_create(re_malloc, re_free, NULL);
+    pcre2_general_context *memory =
+        pcre2_general_context_create(re_malloc, re_free, &re->no_memory);
     pcre2_compile_context *context = memory ? pcre2_compile_context_create(memory) : NULL;
     pith_status st = PITH_OK;
     int code = PCRE2_ERROR_HEAP_FAILED;
@@ -56,9 +62,12 @@ static pith_status compile(px_str pattern, px_str translated, px_regex *re, pith
                                      PCRE2_NEVER_BACKSLASH_C,
                                  &code, &at, context);
     }
+    /* Where machine code is not allowed, patterns are interpreted. */
     if (re->code)
-        pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); // where there is no JIT, it is interpreted
-    else
+        pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+    if (re->no_memory)
+        st = px_fail_memory(err, "a regular expression");
+    else if (!re->code)
         st = compile_error(pattern, code, at, err);
     pcre2_compile_context_free(context);
     pcre2_general_context_free(memory);

@@ -4,7 +4,7 @@
  * PCRE2 10.42 over all of Unicode:
  *
  *   \s, [:space:]   PCRE2 counts U+180E, Oniguruma does not
- *   \w, \b          Oniguruma: Alphabetic, M, Nd, Pc and six Latin-1 numbers
+ *   \w, \b          Oniguruma: Alphabetic, M, Nd, Pc, and outside of classes six Latin-1 numbers
  *   \h              hexadecimal digits
  *   [:punct:]       P and S, while \p{Punct} is P alone
  *   \p{Script}      the script itself, where PCRE2 takes script extensions
@@ -26,9 +26,10 @@
 #define SPACE_ITEMS                                                                          \
     "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}" \
     "\\x{3000}"
-#define WORD_ITEMS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+#define WORD_ITEMS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD_MORE  "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}" // outside of classes
 #define HEX_ITEMS  "0-9a-fA-F"
-#define WORD       "[" WORD_ITEMS "]"
+#define WORD       "[" WORD_ITEMS WORD_MORE "]"
 
 typedef struct group {
     size_t start; // where it begins in the output
@@ -360,6 +361,11 @@ static pith_status escape(translator *t)
         return property(t, false);
     if (c == 'x' || c == 'u')
         return code_point(t);
+    if (c == 'w' || c == 'W') {
+        px_buf_puts(t->out, c == 'w' ? WORD : "[^" WORD_ITEMS WORD_MORE "]");
+        t->at += 2;
+        return PITH_OK;
+    }
     if (set_escape(c, &items, &negated)) {
         pith_status st = put_set(t, items, negated, false);
         t->at += 2;

@@ -104,31 +104,25 @@ static pith_status encode_words(px_run *run, const px_piece *text)
     return px_cut(run->tok->cutter, &run->cut, text, encode_word, run, run->err);
 }
 
-static bool takes_prefix(const px_tokenizer *tok, const px_piece *text, bool first)
+static bool takes_prefix(const px_tokenizer *tok, const px_piece *text, px_begins begins)
 {
-    switch (tok->def.space_prefix) {
-    case PX_PREFIX_NONE:
+    px_space_prefix prefix = tok->def.space_prefix;
+    if (prefix == PX_PREFIX_NONE || begins == PX_BEGINS_NOTHING ||
+        (prefix == PX_PREFIX_FIRST && begins != PX_BEGINS_TEXT))
         return false;
-    case PX_PREFIX_ALWAYS:
+    if (prefix == PX_PREFIX_ALWAYS)
         return true;
-    case PX_PREFIX_FIRST:
-        if (!first)
-            return false;
-        break;
-    case PX_PREFIX_MISSING:
-        break;
-    }
     bool meta = tok->def.kind == PX_VOCAB_SPM || tok->def.kind == PX_VOCAB_UGM;
     return text->text[0] != ' ' && !(meta && px_is_meta_space(text->text, text->n));
 }
 
-pith_status px_write_spaces(px_run *run, const px_piece *in, bool first, px_piece *out)
+pith_status px_write_spaces(px_run *run, const px_piece *in, px_begins begins, px_piece *out)
 {
     const px_tokenizer *tok = run->tok;
     px_norm_text *to = &run->spaced;
     px_piece text = *in;
     bool meta = tok->def.kind == PX_VOCAB_SPM || tok->def.kind == PX_VOCAB_UGM;
-    bool prefix = text.n > 0 && takes_prefix(tok, &text, first);
+    bool prefix = text.n > 0 && takes_prefix(tok, &text, begins);
     *out = text;
     if (text.n == 0 || (!prefix && !(meta && memchr(text.text, ' ', text.n))))
         return PITH_OK;
@@ -166,25 +160,26 @@ static void run_clear(px_run *run)
 /* A stretch of normalised text, and the added tokens in it that are looked for there. Their texts
  * were normalised as this one was, so a space that normalising puts before a text is there already;
  * one that the pre-tokenizer puts comes after. */
-static pith_status encode_normal(px_run *run, const px_piece *text, bool first)
+static pith_status encode_normal(px_run *run, const px_piece *text, px_begins begins)
 {
     const px_tokenizer *tok = run->tok;
     bool spaced = tok->def.space_prefix == PX_PREFIX_NONE ||
                   tok->def.space_prefix == PX_PREFIX_ALWAYS || !tok->added_normal.nodes;
     px_piece all = *text;
-    pith_status st = spaced ? px_write_spaces(run, text, first, &all) : PITH_OK;
+    pith_status st = spaced ? px_write_spaces(run, text, begins, &all) : PITH_OK;
     size_t from = 0;
     while (st == PITH_OK && from < all.n) {
         px_added_match match = {.start = all.n, .end = all.n, .id = -1};
         px_added_next(run, &tok->added_normal, &all, from, &match);
         px_piece part = px_piece_part(&all, from, match.start);
         if (!spaced)
-            st = px_write_spaces(run, &part, first && from == 0, &part);
+            st = px_write_spaces(run, &part, begins, &part);
         if (st == PITH_OK)
             st = encode_words(run, &part);
         if (st == PITH_OK && match.id >= 0)
             st = px_run_put(run, match.id, px_piece_end(&all, match.end));
         from = match.end;
+        begins = PX_BEGINS_STRETCH;
     }
     return st;
 }
@@ -193,7 +188,7 @@ static pith_status encode_normal(px_run *run, const px_piece *text, bool first)
 static pith_status encode_stretch(px_run *run, const char *text, size_t from, size_t to)
 {
     pith_status st = PITH_OK;
-    bool first = from == 0;
+    px_begins begins = from == 0 ? PX_BEGINS_TEXT : PX_BEGINS_STRETCH;
     while (st == PITH_OK && from < to) {
         size_t valid = px_utf8_valid_prefix(text + from, to - from);
         px_piece part = {.text = text + from, .n = valid, .base = (uint32_t)from}, normal = part;
@@ -201,9 +196,9 @@ static pith_status encode_stretch(px_run *run, const char *text, size_t from, si
             st = px_normalize(run->tok->normal, &part, run->out->want_ends, &run->norm_a,
                               &run->norm_b, &normal, run->err);
         if (st == PITH_OK && valid > 0)
-            st = encode_normal(run, &normal, first);
+            st = encode_normal(run, &normal, begins);
         from += valid;
-        first = false;
+        begins = PX_BEGINS_NOTHING;
         if (st == PITH_OK && from < to) {
             part = (px_piece){.text = text + from, .n = 1, .base = (uint32_t)from};
             st = px_run_put_bytes(run, &part, 0, 1);

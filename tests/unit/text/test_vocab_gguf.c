@@ -1,79 +1,40 @@
 /*
- * The vocabulary-only GGUF files of the shared folder, against the ids that come with them: texts
- * in NAME.inp between lines "__ggml_vocab_test__", ids of each on a line of NAME.out, without bos
- * and eos and with special tokens left as text.
+ * The vocabularies of the shared folder against the ids that come with them, which llama.cpp made:
+ * texts in NAME.inp between lines "__ggml_vocab_test__", ids of each on a line of NAME.out, without
+ * bos and eos and with special tokens left as text.
  */
 #include "vocab_files.h"
 
-#include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define FOLDER "tokenizers/vocab_gguf/"
-#define MARK   "\n__ggml_vocab_test__\n"
+#include <cmocka.h>
 
-/* Compares every text of NAME.inp; returns how many there were. */
-static int compare(const px_tokenizer *tok, const char *name)
+static void compare_file(void **state)
 {
-    char *in = test_read(test_shared(test_format(FOLDER "%s.inp", name)), NULL);
-    char *out = test_read(test_shared(test_format(FOLDER "%s.out", name)), NULL);
-    char *line = out;
-    int n_texts = 0;
-    for (char *text = in; *line; n_texts++) {
-        char *mark = strstr(text, MARK);
-        assert_non_null(mark);
-        size_t len = (size_t)(mark - text);
-        int32_t want[512];
-        int64_t n = 0;
-        char *end = strchr(line, '\n');
-        assert_non_null(end);
-        *end = '\0';
-        for (char *next = line; *(next += strspn(next, " "));)
-            want[n++] = (int32_t)strtol(next, &next, 10);
-        line = end + 1;
-        px_ids got = vocab_ids(tok, text, len, 0);
-        vocab_same(test_format("%s, text %d: %.*s", name, n_texts, (int)len, text), &got, want, n);
-        px_ids_clear(&got);
-        text = mark + strlen(MARK);
-    }
-    return n_texts;
-}
-
-static void compare_file(const char *name)
-{
-    px_tokenizer *tok = vocab_gguf(test_format(FOLDER "%s", name));
-    assert_int_equal(compare(tok, name), 46);
+    const char *name = *state;
+    px_tokenizer *tok = vocab_gguf(test_format("tokenizers/vocab_gguf/ggml-vocab-%s.gguf", name));
+    assert_int_equal(vocab_compare_shared(tok, test_format("ggml-vocab-%s.gguf", name)), 46);
     px_tokenizer_free(tok);
 }
 
-static void llama_spm(void **state)
+/* llama-bpe and qwen2 come without a file; they are LLaMA 3's and Qwen2's vocabularies. */
+static void compare_folder(const char *folder, const char *name)
 {
-    (void)state;
-    compare_file("ggml-vocab-llama-spm.gguf");
+    px_tokenizer *tok = vocab_folder(vocab_unpack(folder));
+    assert_int_equal(vocab_compare_shared(tok, name), 46);
+    px_tokenizer_free(tok);
 }
 
-static void phi_3(void **state)
+static void llama_bpe(void **state)
 {
     (void)state;
-    compare_file("ggml-vocab-phi-3.gguf");
+    compare_folder("llama3_2", "ggml-vocab-llama-bpe.gguf");
 }
 
-static void gpt_2(void **state)
+static void qwen2(void **state)
 {
     (void)state;
-    compare_file("ggml-vocab-gpt-2.gguf");
-}
-
-static void deepseek_llm(void **state)
-{
-    (void)state;
-    compare_file("ggml-vocab-deepseek-llm.gguf");
-}
-
-static void bert_bge(void **state)
-{
-    (void)state;
-    compare_file("ggml-vocab-bert-bge.gguf");
+    compare_folder("qwen2_5", "ggml-vocab-qwen2.gguf");
 }
 
 /* The tiny model: decoding gives the text back, bos comes first, bytes stand for what it lacks. */
@@ -95,15 +56,17 @@ static void stories(void **state)
     px_tokenizer_free(tok);
 }
 
+#define FILE_TEST(name)                              \
+    {                                                \
+        name, compare_file, NULL, NULL, (void *)name \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(llama_spm),
-        cmocka_unit_test(phi_3),
-        cmocka_unit_test(gpt_2),
-        cmocka_unit_test(deepseek_llm),
-        cmocka_unit_test(bert_bge),
-        cmocka_unit_test(stories),
+        FILE_TEST("llama-spm"),    FILE_TEST("phi-3"),        FILE_TEST("gpt-2"),
+        FILE_TEST("deepseek-llm"), FILE_TEST("bert-bge"),     cmocka_unit_test(llama_bpe),
+        cmocka_unit_test(qwen2),   cmocka_unit_test(stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
