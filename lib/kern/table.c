@@ -44,6 +44,7 @@ static const adder ADDERS[] = {
 #if defined(__x86_64__)
     {PX_CPU_AVX2, px_kern_add_avx2},
     {PX_CPU_AVX512, px_kern_add_avx512},
+    {PX_CPU_VNNI, px_kern_add_vnni},
 #endif
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };

@@ -10,9 +10,6 @@
  */
 #include "check.h"
 
-#include "kern/attn.h"
-#include "kern/half.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +19,31 @@ typedef struct problem {
     int n_pages;
     uint8_t **k, **v; // pages
 } problem;
+
+/* Keys that query i sees, and where a row lies: as ops.h says, without the kernels' own helpers. */
+typedef struct range {
+    int64_t first, end;
+} range;
+
+static range sees(const px_attn *a, int64_t i)
+{
+    range r = {0, a->pos0 + i + 1};
+    while (a->window > 0 && !(r.first > a->pos0 + i - a->window))
+        r.first++;
+    return r;
+}
+
+static const uint8_t *key_at(const px_attn *a, int64_t t)
+{
+    return (const uint8_t *)a->k_pages[t / a->page_tokens] + a->k_offset +
+           (size_t)(t % a->page_tokens) * a->k_row_bytes;
+}
+
+static const uint8_t *value_at(const px_attn *a, int64_t t)
+{
+    return (const uint8_t *)a->v_pages[t / a->page_tokens] + a->v_offset +
+           (size_t)(t % a->page_tokens) * a->v_row_bytes;
+}
 
 static size_t row_bytes(px_dtype dtype, int64_t n)
 {
@@ -64,9 +86,9 @@ static void decode(px_dtype dtype, const uint8_t *row, float *out, int64_t n)
 }
 
 /* Expected output of one query row, and its bound; false for memory. */
-static bool truth(const px_attn *a, const float *q, px_attn_range sees, double *out, double *bound)
+static bool truth(const px_attn *a, const float *q, range seen, double *out, double *bound)
 {
-    const int64_t n = sees.end - sees.first;
+    const int64_t n = seen.end - seen.first;
     double *s = malloc((size_t)n * sizeof *s),
            *abs_out = calloc((size_t)a->value_dim, sizeof(double));
     float *x = malloc((size_t)(a->head_dim + a->value_dim) * sizeof *x);
@@ -75,7 +97,7 @@ static bool truth(const px_attn *a, const float *q, px_attn_range sees, double *
         return false;
     for (int64_t t = 0; t < n; t++) {
         double dot = 0, size = 0;
-        decode(a->k_dtype, px_attn_k(a, sees.first + t), x, a->head_dim);
+        decode(a->k_dtype, key_at(a, seen.first + t), x, a->head_dim);
         for (int64_t j = 0; j < a->head_dim; j++) {
             dot += (double)q[j] * (double)x[j];
             size += fabs((double)q[j] * (double)x[j]);
@@ -91,7 +113,7 @@ static bool truth(const px_attn *a, const float *q, px_attn_range sees, double *
     for (int64_t t = 0; t < n; t++) {
         const double p = exp(s[t] - most);
         sum += p;
-        decode(a->v_dtype, px_attn_v(a, sees.first + t), x, a->value_dim);
+        decode(a->v_dtype, value_at(a, seen.first + t), x, a->value_dim);
         for (int64_t j = 0; j < a->value_dim; j++) {
             out[j] += p * (double)x[j];
             abs_out[j] += p * fabs((double)x[j]);
@@ -119,8 +141,7 @@ static void compare(check *c, const px_attn *a)
                 a->head_dim, a->value_dim, px_dtype_name((uint32_t)a->k_dtype),
                 px_dtype_name((uint32_t)a->v_dtype), a->n_q, a->group, (long long)a->pos0,
                 (long long)a->window, (double)a->softcap, (long long)i);
-            if (!truth(a, a->q + i * a->q_stride + g * a->head_dim, px_attn_sees(a, i), want,
-                       bound))
+            if (!truth(a, a->q + i * a->q_stride + g * a->head_dim, sees(a, i), want, bound))
                 check_fail(c, "out of memory");
             for (int64_t j = 0; j < a->value_dim && !c->failed; j++)
                 check_near(c, a->out[i * a->out_stride + g * a->value_dim + j], want[j], bound[j],
@@ -157,7 +178,7 @@ static px_attn make(check *c, int dim, int value_dim, int n_q, int group, int64_
     a.k_row_bytes = row_bytes(k_dtype, dim) + 8;
     a.v_row_bytes = row_bytes(v_dtype, value_dim) + 8;
     a.scratch = check_memory(c->kern->scratch_bytes);
-    const int64_t first = n_q > 0 ? px_attn_sees(&a, 0).first : 0, end = pos0 + n_q;
+    const int64_t first = n_q > 0 ? sees(&a, 0).first : 0, end = pos0 + n_q;
     a.k_pages =
         (const void *const *)make_pages(c, &a, k_dtype, dim, first, end, a.k_offset, a.k_row_bytes);
     a.v_pages = (const void *const *)make_pages(c, &a, v_dtype, value_dim, first, end, a.v_offset,
@@ -182,8 +203,7 @@ static void check_one(check *c, int dim, int value_dim, int n_q, int group, int6
 static void check_odd(check *c)
 {
     px_attn a = make(c, 32, 32, 6, 3, 70, 0, 0, PX_F32, PX_F32);
-    float *key = (float *)(uintptr_t)px_attn_k(&a, 75),
-          *value = (float *)(uintptr_t)px_attn_v(&a, 75);
+    float *key = (float *)(uintptr_t)key_at(&a, 75), *value = (float *)(uintptr_t)value_at(&a, 75);
     key[5] = NAN;
     value[7] = NAN;
     c->kern->attention(&a);

@@ -1,13 +1,16 @@
-/* ops_x86: names of all x86 kernels, for the tables. */
+/* ops_x86: names of all x86 kernels, for the tables. Contracts in kern/ops.h. */
 #ifndef PX_KERN_X86_OPS_X86_H
 #define PX_KERN_X86_OPS_X86_H
 
-#define LEVEL(name) px_avx2_##name
-#include "kern/simd/ops.h"
-#undef LEVEL
-#undef PX_KERN_SIMD_OPS_H
-#define LEVEL(name) px_avx512_##name
-#include "kern/simd/ops.h"
-#undef LEVEL
+#include "kern/ops.h"
+#include "kern/ref/codes.h"
+
+/* Products of every format with whole-number codes, at each level. */
+#define PX_X86_DECLARE(id, name)                                            \
+    void px_avx2_mul_##name(const px_mul *m, int64_t row0, int64_t row1);   \
+    void px_avx512_mul_##name(const px_mul *m, int64_t row0, int64_t row1); \
+    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);
+PX_UNPACKED(PX_X86_DECLARE)
+#undef PX_X86_DECLARE
 
 #endif

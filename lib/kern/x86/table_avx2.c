@@ -2,8 +2,14 @@
 #include "kern/levels.h"
 #include "kern/x86/ops_x86.h"
 
+#define LEVEL(name) px_avx2_##name
+#include "kern/simd/ops.h"
+
 void px_kern_add_avx2(px_kern *kern)
 {
+#define ADD(id, name) kern->mul[px_kern_slot(id)] = px_avx2_mul_##name;
+    PX_UNPACKED(ADD)
+#undef ADD
     kern->mul[px_kern_slot(PX_F32)] = px_avx2_mul_f32;
     kern->mul[px_kern_slot(PX_F16)] = px_avx2_mul_f16;
     kern->mul[px_kern_slot(PX_BF16)] = px_avx2_mul_bf16;

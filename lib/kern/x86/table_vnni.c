@@ -1,0 +1,10 @@
+/* table_vnni: the entries of level avx512vnni: products of whole-number codes. */
+#include "kern/levels.h"
+#include "kern/x86/ops_x86.h"
+
+void px_kern_add_vnni(px_kern *kern)
+{
+#define ADD(id, name) kern->mul[px_kern_slot(id)] = px_vnni_mul_##name;
+    PX_UNPACKED(ADD)
+#undef ADD
+}
