@@ -1,10 +1,86 @@
 /* main: finds the command and runs it. */
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/term.h"
 #include "pith.h"
 
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void)
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} COMMANDS[] = {
+    {"run", cli_cmd_run, "chat with a model, or answer one prompt"},
+    {"inspect", cli_cmd_inspect, "what a model file is: shape, types, tokenizer, memory"},
+    {"tokenize", cli_cmd_tokenize, "text to token ids and back"},
+    {"template", cli_cmd_template, "render a chat template"},
+    {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
+    {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
+    {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
+};
+
+enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
+
+static void print_usage(FILE *to)
 {
-    fputs("usage: pith COMMAND ...\n", stderr);
-    return pith_status_exit_code(PITH_E_ARGUMENT);
+    fprintf(to,
+            "usage: pith [--cpu=LEVEL] COMMAND ...\n\n"
+            "pith %s: small language models on hardware of your own.\n\ncommands:\n",
+            pith_version());
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+    fprintf(to, "\n'pith COMMAND -h' explains a command. --version prints the version.\n"
+                "--cpu=LEVEL, or PITH_CPU in the environment, caps the instruction sets used.\n");
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[N_COMMANDS];
+    for (int i = 0; i < N_COMMANDS; i++)
+        names[i] = COMMANDS[i].name;
+    const char *near = cli_nearest(word, names, N_COMMANDS);
+    pith_error err = {0};
+    px_fail(&err, PITH_E_ARGUMENT,
+            near ? "unknown command '%s'; did you mean '%s'?" : "unknown command '%s'; see pith -h",
+            word, near);
+    return cli_fail(&err);
+}
+
+int main(int argc, char **argv)
+{
+    /* Characters as the user's terminal has them; numbers stay in the C form, for JSON and for
+     * files. */
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN);
+    while (argc > 1 && strncmp(argv[1], "--cpu=", 6) == 0) {
+        if (setenv("PITH_CPU", argv[1] + 6, 1) != 0) {
+            pith_error err = {0};
+            px_fail_memory(&err, "the environment");
+            return cli_fail(&err);
+        }
+        argv++;
+        argc--;
+    }
+    if (argc < 2) {
+        print_usage(stderr);
+        return pith_status_exit_code(PITH_E_ARGUMENT);
+    }
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("pith %s\n", pith_version());
+        return 0;
+    }
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(argv[1], COMMANDS[i].name) == 0)
+            return COMMANDS[i].run(argc - 1, argv + 1);
+    return unknown_command(argv[1]);
 }

@@ -134,7 +134,7 @@ static int locate(jrun *run, const jdict *d, jv key, uint32_t *entry, uint32_t *
             *slot = at;
             return 0;
         }
-        uint64_t other;
+        uint64_t other = 0;
         if (!px_jv_hash(run, d->entries[i - 1].key, &other))
             return -1;
         if (other != hash)

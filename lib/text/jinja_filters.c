@@ -558,7 +558,7 @@ FILTER(do_filesizeformat)
     static const char *const decimal[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
     static const char *const binary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
     bool two;
-    jv number;
+    jv number = {0};
     char text[400];
     if (!px_jarg_bool(run, a[0], false, &two) || !do_float(run, self, a + 1, more, &number))
         return false;

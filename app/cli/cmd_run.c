@@ -1,0 +1,254 @@
+/* run: a chat on the terminal, or one answer to one prompt. */
+#include "base/mem.h"
+#include "cli/chat.h"
+#include "cli/commands.h"
+#include "cli/engine_args.h"
+#include "cli/term.h"
+#include "pith.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct run_args {
+    cli_engine_args engine;
+    cli_sampling_args sampling;
+    const char *prompt, *prompt_file, *system;
+    cli_texts stops;
+    int64_t n_predict, logprobs;
+    bool has_predict, has_logprobs;
+    bool raw, echo, json, stats, special, ignore_end;
+} run_args;
+
+/* The prompt's tokens, by the template or raw. Freed with px_free. */
+static pith_status prompt_tokens(const run_args *a, const pith_model *model, const char *text,
+                                 size_t len, int32_t **ids, int64_t *n, pith_error *err)
+{
+    if (!a->raw) {
+        cli_conversation c = {0};
+        pith_chat chat = {0};
+        pith_status status = cli_conversation_init(&c, err);
+        if (status == PITH_OK)
+            status = cli_conversation_system(&c, a->system, err);
+        if (status == PITH_OK)
+            status = cli_conversation_add(&c, "user", text, len, err);
+        if (status == PITH_OK)
+            status = cli_conversation_tokens(&c, model, &chat, err);
+        cli_conversation_clear(&c);
+        *n = chat.n_ids;
+        *ids = status == PITH_OK ? px_malloc((size_t)chat.n_ids, sizeof **ids) : NULL;
+        if (*ids)
+            memcpy(*ids, chat.ids, (size_t)chat.n_ids * sizeof **ids);
+        else if (status == PITH_OK)
+            status = px_fail_memory(err, "the prompt");
+        pith_chat_free(&chat);
+        return status;
+    }
+    const pith_tokenizer *tok = pith_model_tokenizer(model);
+    if (!tok)
+        return px_fail(err, PITH_E_NOT_FOUND,
+                       "the model has no tokenizer, so it cannot read a prompt");
+    int64_t cap = (int64_t)len + 16;
+    *ids = px_malloc((size_t)cap, sizeof **ids);
+    if (!*ids)
+        return px_fail_memory(err, "the prompt");
+    pith_status status = pith_tokenize(tok, text, len, a->special ? PITH_TOKENIZE_SPECIAL : 0, *ids,
+                                       NULL, cap, n, err);
+    if (status == PITH_OK && *n == 0)
+        status = px_fail(err, PITH_E_ARGUMENT,
+                         "the prompt is empty and this model has no token to begin a text with");
+    return status;
+}
+
+static pith_status print_json(const cli_answer *a, pith_error *err)
+{
+    const pith_result *r = &a->result;
+    json_t *o = json_pack("{s:s%, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "text",
+                          a->text.data ? a->text.data : "", a->text.len, "finish",
+                          cli_finish_name(r->finish), "stop_index", r->stop_index, "prompt_tokens",
+                          (json_int_t)r->n_prompt, "reused_tokens", (json_int_t)r->n_reused,
+                          "answer_tokens", (json_int_t)r->n_generated, "dropped_tokens",
+                          (json_int_t)r->n_dropped, "prompt_seconds", r->prompt_seconds,
+                          "decode_seconds", r->decode_seconds, "seed", (json_int_t)r->seed);
+    if (o && a->tokens)
+        json_object_set(o, "tokens", a->tokens);
+    return cli_print_json(o, err);
+}
+
+static pith_status answer_once(const run_args *a, const pith_model *model, pith_session *session,
+                               const cli_answer_options *options, const char *text, size_t len,
+                               pith_error *err)
+{
+    int32_t *ids = NULL;
+    int64_t n = 0;
+    cli_answer out = {0};
+    pith_status status = prompt_tokens(a, model, text, len, &ids, &n, err);
+    if (status == PITH_OK && a->echo && !a->json)
+        fwrite(text, 1, len, stdout);
+    if (status == PITH_OK)
+        status = cli_answer_run(session, ids, n, options, &out, err);
+    if (status == PITH_OK && a->json) {
+        status = print_json(&out, err);
+    } else if (status == PITH_OK) {
+        if (out.text.len == 0 || out.text.data[out.text.len - 1] != '\n')
+            putchar('\n');
+        status = cli_flush(err);
+    }
+    if (status == PITH_OK && a->stats)
+        cli_answer_stats(&out);
+    if (status == PITH_OK && out.result.n_dropped > 0)
+        cli_warn("%lld tokens of the context were forgotten, as --overflow=%s asks",
+                 (long long)out.result.n_dropped, a->engine.overflow);
+    if (status == PITH_OK && out.result.finish == PITH_FINISH_CANCELLED)
+        status = px_fail(err, PITH_E_CANCELLED, "interrupted");
+    px_free(ids);
+    cli_answer_clear(&out);
+    return status;
+}
+
+static pith_status run_chat(const run_args *a, const pith_model *model, pith_session *session,
+                            const pith_sampling *sampling, const cli_answer_options *options,
+                            pith_error *err)
+{
+    cli_chat chat = {.model = model,
+                     .session = session,
+                     .sampling = *sampling,
+                     .answer = *options,
+                     .stats = a->stats};
+    pith_status status = cli_conversation_init(&chat.conversation, err);
+    if (status == PITH_OK)
+        status = cli_conversation_system(&chat.conversation, a->system, err);
+    if (status == PITH_OK)
+        (void)cli_chat_run(&chat);
+    cli_conversation_clear(&chat.conversation);
+    return status;
+}
+
+/* Where the prompt is: given, in a file, on standard input, or (chat) nowhere. */
+static pith_status find_prompt(const run_args *a, const char *word, bool *chat, px_buf *text,
+                               pith_error *err)
+{
+    const char *given = a->prompt ? a->prompt : word;
+    *chat = false;
+    if (given && a->prompt_file)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "a prompt and --file are both given; one of them is the prompt");
+    if (given && strcmp(given, "-") != 0)
+        return px_buf_puts(text, given) ? PITH_OK : px_fail_memory(err, "the prompt");
+    if (!given && !a->prompt_file && isatty(STDIN_FILENO)) {
+        *chat = true;
+        return PITH_OK;
+    }
+    return cli_read(a->prompt_file, text, err);
+}
+
+static pith_status run(run_args *a, const cli_words *words, pith_error *err)
+{
+    pith_model *model = NULL;
+    pith_engine *engine = NULL;
+    pith_session *session = NULL;
+    pith_session_options so;
+    pith_sampling sampling;
+    px_buf text = {0};
+    bool chat = false;
+    static pith_logit_bias bias[CLI_MAX_TEXTS];
+    static pith_str stops[CLI_MAX_TEXTS];
+    cli_answer_options options = {.max_tokens = a->has_predict ? a->n_predict : -1};
+
+    pith_status status = cli_overflow(&a->engine, &so, err);
+    if (status == PITH_OK)
+        status = cli_bias(&a->sampling, bias, &options.n_bias, err);
+    if (status == PITH_OK)
+        status = find_prompt(a, words->n > 1 ? words->items[1] : NULL, &chat, &text, err);
+    if (status == PITH_OK && chat && (a->raw || a->json))
+        status = px_fail(err, PITH_E_ARGUMENT, "%s needs a prompt: -p TEXT, or standard input",
+                         a->raw ? "--raw" : "--json");
+    if (status == PITH_OK)
+        status = cli_open(words->items[0], &a->engine, &model, &engine, err);
+    if (status == PITH_OK)
+        status = cli_sampling(&a->sampling, model, &sampling, err);
+    if (status == PITH_OK)
+        status = pith_session_new(engine, &so, &session, err);
+    if (status != PITH_OK)
+        goto out;
+    for (int i = 0; i < a->stops.n; i++)
+        stops[i] = (pith_str){.data = a->stops.items[i], .len = strlen(a->stops.items[i])};
+    options.sampling = &sampling;
+    options.bias = bias;
+    options.stops = stops;
+    options.n_stops = a->stops.n;
+    options.ignore_end = a->ignore_end;
+    options.special = a->special;
+    options.quiet = a->json;
+    options.logprobs = a->has_logprobs;
+    options.n_top = (int32_t)a->logprobs;
+    if (chat)
+        status = run_chat(a, model, session, &sampling, &options, err);
+    else
+        status =
+            answer_once(a, model, session, &options, text.data ? text.data : "", text.len, err);
+out:
+    pith_session_free(session);
+    pith_engine_free(engine);
+    pith_model_close(model);
+    px_buf_clear(&text);
+    return status;
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
+    run_args a = {0};
+    bool help;
+    const cli_option options[] = {
+        {CLI_HEADING, "prompt", 0, NULL, NULL, NULL, 0, 0, NULL},
+        {CLI_TEXT, "prompt", 'p', &a.prompt, "TEXT",
+         "answer this and leave ('-': read standard input)", 0, 0, NULL},
+        {CLI_TEXT, "file", 'f', &a.prompt_file, "FILE", "answer the text of a file and leave", 0, 0,
+         NULL},
+        {CLI_TEXT, "system", 0, &a.system, "TEXT", "the system prompt", 0, 0, NULL},
+        {CLI_FLAG, "raw", 0, &a.raw, NULL, "continue the text as it is, without a chat template", 0,
+         0, NULL},
+        {CLI_FLAG, "special", 0, &a.special, NULL,
+         "with --raw, special tokens written in the text are read as such;\nthose that the model "
+         "writes are printed",
+         0, 0, NULL},
+        CLI_TEMPLATE_ROWS(&a.engine),
+        {CLI_HEADING, "answer", 0, NULL, NULL, NULL, 0, 0, NULL},
+        {CLI_INT, "n-predict", 'n', &a.n_predict, "N",
+         "most tokens of the answer (-1: until it ends)", -1, 67108864, &a.has_predict},
+        {CLI_TEXTS, "stop", 0, &a.stops, "TEXT", "end before this text; may be repeated", 0, 0,
+         NULL},
+        {CLI_FLAG, "ignore-eos", 0, &a.ignore_end, NULL, "go on past the end of the turn", 0, 0,
+         NULL},
+        {CLI_FLAG, "echo", 0, &a.echo, NULL, "print the prompt before the answer", 0, 0, NULL},
+        {CLI_FLAG, "json", 0, &a.json, NULL, "a JSON object when the answer is complete", 0, 0,
+         NULL},
+        {CLI_INT, "logprobs", 0, &a.logprobs, "N",
+         "with --json: each token's log-probability and the N likeliest", 0, 100, &a.has_logprobs},
+        {CLI_FLAG, "stats", 0, &a.stats, NULL, "a line of speed on standard error", 0, 0, NULL},
+        CLI_SAMPLING_ROWS(&a.sampling),
+        CLI_ENGINE_ROWS(&a.engine),
+        CLI_OVERFLOW_ROWS(&a.engine),
+    };
+    const cli_spec spec = {
+        .usage = "pith run MODEL [PROMPT] [options]",
+        .summary =
+            "Talks with a model: a GGUF file or a Hugging Face folder. Without a prompt it is a "
+            "chat on the terminal;\n"
+            "with one (as a word, with -p, or on standard input) it prints the answer and leaves.",
+        .options = options,
+        .n_options = sizeof options / sizeof options[0],
+        .min_words = 1,
+        .max_words = 2,
+        .examples = "  pith run model.gguf\n"
+                    "  pith run model.gguf -p 'Why is the sky blue?' --temp 0\n"
+                    "  pith run model.gguf --raw -p 'Once upon a time' -n 64",
+    };
+    cli_words words;
+    pith_error err = {0};
+    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
+        return cli_fail(&err);
+    if (help)
+        return 0;
+    return run(&a, &words, &err) == PITH_OK ? 0 : cli_fail(&err);
+}

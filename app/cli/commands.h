@@ -1,0 +1,14 @@
+/* commands: one entry point a command; argv[0] is the command's name. Each returns the program's
+ * exit code. */
+#ifndef PITH_CLI_COMMANDS_H
+#define PITH_CLI_COMMANDS_H
+
+int cli_cmd_run(int argc, char **argv);
+int cli_cmd_tokenize(int argc, char **argv);
+int cli_cmd_template(int argc, char **argv);
+int cli_cmd_inspect(int argc, char **argv);
+int cli_cmd_score(int argc, char **argv);
+int cli_cmd_convert(int argc, char **argv);
+int cli_cmd_info(int argc, char **argv);
+
+#endif
