@@ -258,8 +258,7 @@ static pith_status read_prefix(const px_source *s, px_vocab_def *def, pith_error
 
 /* An array of ids; *n is 0 when there is none. */
 static pith_status read_id_list(const px_source *s, px_arena *arena, const char *key,
-                                const px_vocab_def *def, int32_t **out, int32_t *n,
-                                pith_error *err)
+                                const px_vocab_def *def, int32_t **out, int32_t *n, pith_error *err)
 {
     px_meta_array array;
     *n = 0;
