@@ -39,8 +39,11 @@ typedef struct report {
     char sha[MAX_FILES][65]; // "" where it was not asked for
 } report;
 
+/* Tensors that pith makes from the configuration of a folder lie in no file. */
 static void add_file(report *r, const char *file)
 {
+    if (!*file)
+        return;
     for (int i = 0; i < r->n_files; i++)
         if (strcmp(r->files[i], file) == 0)
             return;
@@ -77,6 +80,8 @@ static pith_status gather(report *r, int64_t ctx, const char *kv_type, pith_erro
             add_file(r, t.file);
         }
     }
+    if (r->n_files == 0 && px_file_kind_of(r->info.path) == PX_FILE_REGULAR)
+        add_file(r, r->info.path); // a vocabulary alone
     r->plan = PITH_INIT(pith_plan);
     r->plan.n_ctx = ctx;
     r->plan.kv_type = kv_type;
@@ -156,19 +161,22 @@ static void gather_vocabulary(report *r)
 }
 
 /* Opens a model as cheaply as its report allows: a GGUF file without building its tokenizer, a
- * folder with it, and what has no weights for its vocabulary alone. */
+ * folder with it, where it has one, and what has no weights for its vocabulary alone. */
 static pith_status open_model(const char *path, pith_model **out, pith_error *err)
 {
+    const uint32_t folder[] = {0, PITH_OPEN_NO_TOKENIZER, PITH_OPEN_NO_WEIGHTS};
+    bool is_folder = px_file_kind_of(path) == PX_FILE_FOLDER;
     pith_model_options mo = PITH_INIT(pith_model_options);
-    mo.flags = px_file_kind_of(path) == PX_FILE_FOLDER ? 0 : PITH_OPEN_NO_TOKENIZER;
+    mo.flags = folder[is_folder ? 0 : 1];
     pith_status status = pith_model_open(path, &mo, out, err);
-    if (status == PITH_OK)
-        return status;
-    mo.flags = PITH_OPEN_NO_WEIGHTS;
-    if (pith_model_open(path, &mo, out, NULL) != PITH_OK)
-        return status; // the first sentence says more
-    px_error_clear(err);
-    return PITH_OK;
+    for (int i = is_folder ? 1 : 2; status != PITH_OK && i < 3; i++) {
+        mo.flags = folder[i];
+        if (pith_model_open(path, &mo, out, NULL) == PITH_OK) {
+            px_error_clear(err);
+            return PITH_OK;
+        }
+    }
+    return status; // the first sentence says most
 }
 
 /* Digests of the files: always of small ones, of large ones when asked. */

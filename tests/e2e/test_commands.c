@@ -294,6 +294,24 @@ static void inspect_tells_shape_types_and_memory(void **state)
     assert_non_null(strstr(ok(test_pith(NULL, "inspect", stories(), NULL)), "LLaMA"));
 }
 
+static void inspect_reads_folders_and_vocabularies(void **state)
+{
+    (void)state;
+    json_t *o = ok_json(
+        test_pith(NULL, "inspect", test_source("tests/golden/models/phi35"), "--json", NULL));
+    assert_string_equal(json_string_value(json_object_get(o, "format")), "Hugging Face folder");
+    assert_string_equal(json_string_value(json_object_get(o, "architecture")), "phi3");
+    assert_int_equal(json_array_size(json_object_get(o, "files")), 1);
+    json_decref(o);
+    o = ok_json(test_pith(NULL, "inspect",
+                          test_shared("tokenizers/vocab_gguf/ggml-vocab-gpt-2.gguf"), "--json",
+                          NULL));
+    json_t *tok = json_object_get(o, "tokenizer");
+    assert_string_equal(json_string_value(json_object_get(tok, "kind")), "byte-level BPE");
+    assert_int_equal(json_integer_value(json_object_get(tok, "n_vocab")), 50257);
+    json_decref(o);
+}
+
 static void score_measures_a_text(void **state)
 {
     (void)state;
@@ -359,6 +377,7 @@ int main(void)
         cmocka_unit_test(tokenize_refuses_ids_out_of_range),
         cmocka_unit_test(template_renders_a_file),
         cmocka_unit_test(inspect_tells_shape_types_and_memory),
+        cmocka_unit_test(inspect_reads_folders_and_vocabularies),
         cmocka_unit_test(score_measures_a_text),
         cmocka_unit_test(info_lists_the_kernels),
         cmocka_unit_test(convert_keeps_the_answers_and_never_overwrites),
