@@ -12,7 +12,7 @@
 int cli_cmd_convert(int argc, char **argv)
 {
     const char *type = NULL;
-    bool json = false, force = false, help;
+    bool json = false, force = false;
     const cli_option options[] = {
         {CLI_TEXT, "type", 0, &type, "TYPE",
          "f32, f16 or bf16 for the matrices (default: as in the source)", 0, 0, NULL},
@@ -33,10 +33,9 @@ int cli_cmd_convert(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     const char *in = words.items[0], *out = words.items[1];
     if (!force && px_file_kind_of(out) != PX_FILE_NONE) {
         px_fail(&err, PITH_E_ARGUMENT, "'%s' exists; give another name, or --force to replace it",

@@ -86,7 +86,7 @@ static int print_text(const pith_machine *m, const char *cpu)
 
 int cli_cmd_info(int argc, char **argv)
 {
-    bool json = false, help;
+    bool json = false;
     const char *cpu = NULL;
     const cli_option options[] = {
         {CLI_TEXT, "cpu", 0, &cpu, "LEVEL", "show the kernels chosen under this cap", 0, 0, NULL},
@@ -100,10 +100,9 @@ int cli_cmd_info(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     pith_machine m = PITH_INIT(pith_machine);
     pith_kernel first; // an unknown level is refused before anything is printed
     if (pith_machine_get(&m, &err) != PITH_OK || pith_kernel_get(cpu, 0, &first, &err) != PITH_OK)

@@ -412,7 +412,7 @@ static pith_status print_json(const report *r, bool metas, bool tensors, pith_er
 
 int cli_cmd_inspect(int argc, char **argv)
 {
-    bool json = false, metas = false, tensors = false, sha = false, help;
+    bool json = false, metas = false, tensors = false, sha = false;
     const char *kv_type = NULL;
     int64_t ctx = 0;
     const cli_option options[] = {
@@ -436,10 +436,9 @@ int cli_cmd_inspect(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     pith_model *model = NULL;
     static report r; // half a megabyte, too much for the stack; one command a process
     pith_status status = open_model(words.items[0], &model, &err);

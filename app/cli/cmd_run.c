@@ -198,7 +198,6 @@ out:
 int cli_cmd_run(int argc, char **argv)
 {
     run_args a = {0};
-    bool help;
     const cli_option options[] = {
         {CLI_HEADING, "prompt", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_TEXT, "prompt", 'p', &a.prompt, "TEXT",
@@ -246,9 +245,8 @@ int cli_cmd_run(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     return run(&a, &words, &err) == PITH_OK ? 0 : cli_fail(&err);
 }

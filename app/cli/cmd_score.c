@@ -28,7 +28,7 @@ int cli_cmd_score(int argc, char **argv)
     cli_engine_args ea = {0};
     const char *file = NULL;
     int64_t window = 0, stride = 0;
-    bool json = false, help;
+    bool json = false;
     const cli_option options[] = {
         {CLI_HEADING, "text", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_TEXT, "file", 'f', &file, "TEXT", "the text; '-' or nothing is standard input", 0, 0,
@@ -54,10 +54,9 @@ int cli_cmd_score(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     px_buf text = {0};
     pith_model *model = NULL;
     pith_engine *engine = NULL;

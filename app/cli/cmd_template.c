@@ -50,7 +50,7 @@ static pith_status open_origin(const char *path, const char *name, origin *o, pi
 
 int cli_cmd_template(int argc, char **argv)
 {
-    bool json = false, source = false, help;
+    bool json = false, source = false;
     const char *name = NULL;
     const cli_option options[] = {
         {CLI_FLAG, "source", 0, &source, NULL, "print the template itself instead", 0, 0, NULL},
@@ -74,10 +74,9 @@ int cli_cmd_template(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     origin o = {0};
     px_buf vars = {0};
     pith_rendered r = {0};

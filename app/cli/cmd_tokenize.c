@@ -190,7 +190,7 @@ static pith_status run_text(const request *r, const char *word, pith_error *err)
 
 int cli_cmd_tokenize(int argc, char **argv)
 {
-    bool ids = false, json = false, jsonl = false, no_bos = false, special = false, help;
+    bool ids = false, json = false, jsonl = false, no_bos = false, special = false;
     const char *decode = NULL;
     const cli_option options[] = {
         {CLI_FLAG, "ids", 0, &ids, NULL, "print the ids alone, on one line", 0, 0, NULL},
@@ -220,10 +220,9 @@ int cli_cmd_tokenize(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    if (cli_args_parse(&spec, argc, argv, &words, &help, &err) != PITH_OK)
-        return cli_fail(&err);
-    if (help)
-        return 0;
+    int code;
+    if (!cli_begin(&spec, argc, argv, &words, &code))
+        return code;
     px_buf input = {0};
     pith_model *model = NULL;
     pith_model_options mo = PITH_INIT(pith_model_options);

@@ -22,6 +22,16 @@ int cli_fail(const pith_error *err)
     return pith_status_exit_code(err->status);
 }
 
+bool cli_begin(const cli_spec *spec, int argc, char **argv, cli_words *words, int *code)
+{
+    pith_error err = {0};
+    bool help = false;
+    *code = 0;
+    if (cli_args_parse(spec, argc, argv, words, &help, &err) != PITH_OK)
+        *code = cli_fail(&err);
+    return *code == 0 && !help;
+}
+
 void cli_warn(const char *fmt, ...)
 {
     va_list args;

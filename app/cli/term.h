@@ -7,11 +7,16 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "cli/args.h"
 
 #include <jansson.h>
 
 /* Prints "pith: error: SENTENCE" to standard error and returns the exit code of err's status. */
 int cli_fail(const pith_error *err);
+
+/* Reads a command's words and options. False when the command should leave at once with *code: help
+ * was asked for, or the command line was wrong and that has been said. */
+bool cli_begin(const cli_spec *spec, int argc, char **argv, cli_words *words, int *code);
 
 /* Prints "pith: warning: ..." to standard error. */
 void cli_warn(const char *fmt, ...) PX_PRINTF(1, 2);
