@@ -166,12 +166,10 @@ pith_status px_fail_memory(pith_error *err, const char *what)
                    what);
 }
 
-pith_status px_prefix(pith_error *err, const char *fmt, ...)
+void px_prefix(pith_error *err, const char *fmt, ...)
 {
-    if (!err)
-        return PITH_E_INTERNAL;
-    if (err->status == PITH_OK)
-        return PITH_OK;
+    if (!err || err->status == PITH_OK)
+        return;
     char old[sizeof err->text];
     memcpy(old, err->text, sizeof old);
     va_list args;
@@ -181,5 +179,4 @@ pith_status px_prefix(pith_error *err, const char *fmt, ...)
     va_end(args);
     snprintf(err->text + at, sizeof err->text - at, ": %s", old);
     clean(err->text);
-    return err->status;
 }

@@ -37,9 +37,7 @@ pith_status px_fail_errno(pith_error *err, int code, const char *fmt, ...) PX_PR
 /* Out of memory while making `what`. */
 pith_status px_fail_memory(pith_error *err, const char *what);
 
-/* Puts "prefix: " before the sentence of a set error; does nothing to a clear one. Returns err's
- * status, which a NULL err does not have: then INTERNAL. So a function that passes a failure on
- * returns the status that it got itself. */
-pith_status px_prefix(pith_error *err, const char *fmt, ...) PX_PRINTF(2, 3);
+/* Puts "prefix: " before the sentence of a set error; does nothing to a clear one. */
+void px_prefix(pith_error *err, const char *fmt, ...) PX_PRINTF(2, 3);
 
 #endif

@@ -159,9 +159,10 @@ static pith_status read_merges(const px_source *s, px_arena *arena, px_vocab_def
         px_str left = {.data = line.data, .len = (size_t)(space - line.data)};
         px_str right = {.data = space + 1, .len = line.len - left.len - 1};
         st = px_tokmap_merge(map, def->tokens, left, right, &merges[i], err);
-        if (st != PITH_OK)
-            return px_prefix(err, "'%s': entry %llu of " KEY "merges", s->path,
-                             (unsigned long long)i);
+        if (st != PITH_OK) {
+            px_prefix(err, "'%s': entry %llu of " KEY "merges", s->path, (unsigned long long)i);
+            return st;
+        }
         def->n_merges = (int32_t)i + 1;
     }
     def->merges = merges;

@@ -48,12 +48,14 @@ static void the_first_cause_wins(void **state)
     assert_int_equal(px_fail_errno(&err, ENOENT, "later"), PITH_E_FORMAT);
     assert_int_equal(err.status, PITH_E_FORMAT);
     assert_string_equal(err.text, "key 'a' has 7");
-    assert_int_equal(px_prefix(&err, "file '%s'", "x.gguf"), PITH_E_FORMAT);
+    px_prefix(&err, "file '%s'", "x.gguf");
+    assert_int_equal(err.status, PITH_E_FORMAT);
     assert_string_equal(err.text, "file 'x.gguf': key 'a' has 7");
     px_error_clear(&err);
     assert_int_equal(err.status, PITH_OK);
     assert_string_equal(err.text, "");
-    assert_int_equal(px_prefix(&err, "file"), PITH_OK);
+    px_prefix(&err, "file");
+    assert_int_equal(err.status, PITH_OK);
     assert_string_equal(err.text, "");
 }
 
@@ -64,7 +66,7 @@ static void no_error_wanted(void **state)
     assert_int_equal(px_fail(NULL, PITH_E_BUSY, "x"), PITH_E_BUSY);
     assert_int_equal(px_fail_errno(NULL, EACCES, "x"), PITH_E_DENIED);
     assert_int_equal(px_fail_memory(NULL, "x"), PITH_E_MEMORY);
-    assert_int_equal(px_prefix(NULL, "x"), PITH_E_INTERNAL);
+    px_prefix(NULL, "x");
 }
 
 static void errno_picks_the_status(void **state)
