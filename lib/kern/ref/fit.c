@@ -7,6 +7,7 @@
 #include "kern/ref/fit.h"
 
 #include "kern/half.h"
+#include "kern/ref/fit_measure.h"
 
 #include <float.h>
 
@@ -72,20 +73,12 @@ static float try_scale(scale_search *s, float d)
 {
     if (s->f16)
         d = px_as_f16(d * s->amax) / s->amax;
-    const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-    float error = 0, xv = 0, vv = 0;
-    for (int i = 0; i < s->n; i++) {
-        const float v = (float)px_grid_value(s->g, px_grid_index(s->g, s->x[i] * inverse));
-        const float e = s->x[i] - d * v;
-        error += s->w[i] * e * e;
-        xv += s->w[i] * s->x[i] * v;
-        vv += s->w[i] * v * v;
-    }
-    if (error < s->best_error) {
-        s->best_error = error;
+    const px_scale_sums m = px_measure_scale(s->x, s->w, s->n, s->g, d);
+    if (m.error < s->best_error) {
+        s->best_error = m.error;
         s->best_d = d;
     }
-    return vv > 0 ? xv / vv : d;
+    return m.vv > 0 ? m.xv / m.vv : d;
 }
 
 /* The fan: the peak stands at `end` times these parts. A block of 32 normal values is coded best
@@ -150,32 +143,20 @@ static affine try_affine(affine_search *s, affine a)
         a.d = px_as_f16(a.d * s->amax) / s->amax;
         a.m = px_as_f16(a.m * s->amax) / s->amax;
     }
-    const float inverse = a.d != 0.0f ? 1.0f / a.d : 0.0f;
-    float error = 0, sw = 0, sx = 0, sq = 0, sqq = 0, sxq = 0;
-    for (int i = 0; i < s->n; i++) {
-        const float q = (float)px_round_clamp((s->x[i] - a.m) * inverse, 0, s->hi);
-        const float e = s->x[i] - (a.d * q + a.m);
-        const float w = s->w[i];
-        error += w * e * e;
-        sw += w;
-        sx += w * s->x[i];
-        sq += w * q;
-        sqq += w * q * q;
-        sxq += w * s->x[i] * q;
-    }
-    if (error < s->best_error) {
-        s->best_error = error;
+    const px_affine_sums m = px_measure_affine(s->x, s->w, s->n, s->hi, a.d, -a.m);
+    if (m.error < s->best_error) {
+        s->best_error = m.error;
         s->best = a;
     }
-    const float determinant = sw * sqq - sq * sq;
+    const float determinant = m.w * m.qq - m.q * m.q;
     affine next = a;
     if (determinant > 0) {
-        next.d = (sw * sxq - sx * sq) / determinant;
-        next.m = (sx * sqq - sq * sxq) / determinant;
+        next.d = (m.w * m.xq - m.x * m.q) / determinant;
+        next.m = (m.x * m.qq - m.q * m.xq) / determinant;
     }
     if (s->below && next.m > 0) {
         next.m = 0;
-        next.d = sqq > 0 ? sxq / sqq : a.d;
+        next.d = m.qq > 0 ? m.xq / m.qq : a.d;
     }
     return next.d >= 0 ? next : a; // NaN too
 }

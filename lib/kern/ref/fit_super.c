@@ -7,7 +7,7 @@
  * error; with all codes known the super-block's scale is solved for again. Measured with f16 scales
  * throughout; the best state is kept.
  */
-#include "kern/ref/fit.h"
+#include "kern/ref/fit_measure.h"
 
 #include "kern/blocks.h"
 
@@ -42,18 +42,10 @@ static float f16_unit(float d, float amax)
 
 /* ---- one scale */
 
-static float sub_error(const super_search *s, int sub, float d)
+static px_scale_sums measure(const super_search *s, int sub, float d)
 {
-    const px_super *f = s->f;
-    const float *x = s->x + sub * f->values, *w = s->w + sub * f->values;
-    const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-    float error = 0;
-    for (int i = 0; i < f->values; i++) {
-        const float v = (float)px_grid_value(f->g, px_grid_index(f->g, x[i] * inverse));
-        const float e = x[i] - d * v;
-        error += w[i] * e * e;
-    }
-    return error;
+    const int at = sub * s->f->values;
+    return px_measure_scale(s->x + at, s->w + at, s->f->values, s->f->g, d);
 }
 
 /* Integer scales for t->d: nearest, then uphill; fills t->error. */
@@ -64,10 +56,10 @@ static void climb(const super_search *s, state *t)
     for (int sub = 0; sub < f->n_sub; sub++) {
         const float ratio = t->d != 0.0f ? s->free_d[sub] / t->d : 0.0f;
         int sc = px_round_clamp(ratio, f->sc_lo, f->sc_hi);
-        float error = sub_error(s, sub, t->d * (float)sc);
+        float error = measure(s, sub, t->d * (float)sc).error;
         for (int step = -1; step <= 1; step += 2) {
             for (int next = sc + step; next >= f->sc_lo && next <= f->sc_hi; next += step) {
-                const float e = sub_error(s, sub, t->d * (float)next);
+                const float e = measure(s, sub, t->d * (float)next).error;
                 if (!(e < error))
                     break;
                 error = e;
@@ -82,17 +74,12 @@ static void climb(const super_search *s, state *t)
 /* The least squares d for the codes of t. */
 static float solve(const super_search *s, const state *t)
 {
-    const px_super *f = s->f;
     float xv = 0, vv = 0;
-    for (int sub = 0; sub < f->n_sub; sub++) {
-        const float scale = t->d * (float)t->sc[sub];
-        const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-        for (int i = sub * f->values; i < (sub + 1) * f->values; i++) {
-            const float v =
-                (float)(t->sc[sub] * px_grid_value(f->g, px_grid_index(f->g, s->x[i] * inverse)));
-            xv += s->w[i] * s->x[i] * v;
-            vv += s->w[i] * v * v;
-        }
+    for (int sub = 0; sub < s->f->n_sub; sub++) {
+        const float sc = (float)t->sc[sub];
+        const px_scale_sums m = measure(s, sub, t->d * sc);
+        xv += sc * m.xv;
+        vv += sc * sc * m.vv;
     }
     return vv > 0 ? xv / vv : t->d;
 }
@@ -135,32 +122,25 @@ void px_fit_super(const px_super *f, const float *x, const float *w, float *d, i
 
 /* ---- scale and minimum */
 
-static float sub_error_affine(const super_search *s, int sub, float d, float m)
+static px_affine_sums measure_affine(const super_search *s, const state *t, int sub, int sc, int mn)
 {
-    const px_super *f = s->f;
-    const float *x = s->x + sub * f->values, *w = s->w + sub * f->values;
-    const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-    float error = 0;
-    for (int i = 0; i < f->values; i++) {
-        const float q = (float)px_round_clamp((x[i] + m) * inverse, 0, f->g->hi);
-        const float e = x[i] - (d * q - m);
-        error += w[i] * e * e;
-    }
-    return error;
+    const int at = sub * s->f->values;
+    return px_measure_affine(s->x + at, s->w + at, s->f->values, s->f->g->hi, t->d * (float)sc,
+                             t->dmin * (float)mn);
 }
 
 /* Moves (sc, mn) to the best of its eight neighbours until none is better. */
 static float climb_pair(const super_search *s, const state *t, int sub, int *sc, int *mn)
 {
     const int hi = s->f->sc_hi;
-    float error = sub_error_affine(s, sub, t->d * (float)*sc, t->dmin * (float)*mn);
+    float error = measure_affine(s, t, sub, *sc, *mn).error;
     for (int step = 0; step < 6; step++) {
         const int sc0 = *sc, mn0 = *mn;
         for (int a = clamp(sc0 - 1, 0, hi); a <= clamp(sc0 + 1, 0, hi); a++) {
             for (int b = clamp(mn0 - 1, 0, hi); b <= clamp(mn0 + 1, 0, hi); b++) {
                 if (a == sc0 && b == mn0)
                     continue;
-                const float e = sub_error_affine(s, sub, t->d * (float)a, t->dmin * (float)b);
+                const float e = measure_affine(s, t, sub, a, b).error;
                 if (e < error) {
                     error = e;
                     *sc = a;
@@ -191,21 +171,15 @@ static void climb_affine(const super_search *s, state *t)
  * solution. */
 static void solve_affine(const super_search *s, state *t)
 {
-    const px_super *f = s->f;
-    float aa = 0, bb = 0, ab = 0, xa = 0, xb = 0; // x ~ d a - dmin b
-    for (int sub = 0; sub < f->n_sub; sub++) {
-        const float d = t->d * (float)t->sc[sub], m = t->dmin * (float)t->mn[sub];
-        const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-        const float b = (float)t->mn[sub];
-        for (int i = sub * f->values; i < (sub + 1) * f->values; i++) {
-            const int q = px_round_clamp((s->x[i] + m) * inverse, 0, f->g->hi);
-            const float a = (float)(t->sc[sub] * q), w = s->w[i];
-            aa += w * a * a;
-            bb += w * b * b;
-            ab += w * a * b;
-            xa += w * s->x[i] * a;
-            xb += w * s->x[i] * b;
-        }
+    float aa = 0, bb = 0, ab = 0, xa = 0, xb = 0; // x ~ d a - dmin b, a = sc q, b = mn
+    for (int sub = 0; sub < s->f->n_sub; sub++) {
+        const px_affine_sums m = measure_affine(s, t, sub, t->sc[sub], t->mn[sub]);
+        const float sc = (float)t->sc[sub], mn = (float)t->mn[sub];
+        aa += sc * sc * m.qq;
+        bb += mn * mn * m.w;
+        ab += sc * mn * m.q;
+        xa += sc * m.xq;
+        xb += mn * m.x;
     }
     const float determinant = aa * bb - ab * ab;
     if (!(determinant > 0)) {
