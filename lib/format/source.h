@@ -92,7 +92,7 @@ typedef struct px_tensor {
                          // folders to 1
     size_t bytes;
     px_tensor_fix fix;
-    int32_t fix_heads;    // heads along ne[1] for PX_FIX_ROPE_PAIRS
+    int32_t fix_heads;    // PX_FIX_ROPE_PAIRS: heads along the rows (of a bias, its elements)
     int32_t file;         // which of the source's files it lies in, or -1 when generated
     uint64_t file_offset; // from the start of that file
 } px_tensor;
@@ -120,8 +120,8 @@ typedef struct px_source_options {
         tensors_optional; // a vocabulary-only GGUF, or a folder with tokenizer files alone, is fine
 } px_source_options;
 
-/* Opens a GGUF file (v2, v3; the first file of a split one brings the rest), a safetensors file's
- * folder, or a Hugging Face model folder. Checks everything but the values of tensors: bounds,
+/* Opens a GGUF file (v2, v3; any file of a split one brings the rest), a Hugging Face model folder,
+ * or the folder of a safetensors file. Checks everything but the values of tensors: bounds,
  * overlaps, shapes against bytes, duplicate names. Errors: NOT_FOUND, FORMAT (what, where,
  * expected), UNSUPPORTED (unknown architecture of a folder, big endian, GGUF v1), LIMIT. */
 pith_status px_source_open(const char *path, const px_source_options *options, px_source **out,

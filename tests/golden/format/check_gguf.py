@@ -3,7 +3,7 @@ from, by transformers' and llama.cpp's conventions: q and k of LLaMA-like models
 
     /opt/pv/bin/python tests/golden/format/check_gguf.py MODEL_FOLDER FILE.gguf
 
-MODEL_FOLDER is one of tests/golden/models; FILE.gguf comes from `pith convert MODEL_FOLDER FILE.gguf --type f16`. Not part of
+MODEL_FOLDER is one of tests/golden/models; FILE.gguf is what `pith convert` made of it, in any type. Not part of
 CI: a second reader of the format, run by hand when the writer changes. Prints one line and exits 0 when all agrees.
 """
 import glob
