@@ -3,49 +3,11 @@
  * tokenizer, so that the folder opens without weights. Where it opens, every key can be read, and
  * the shapes that it promises are in range.
  */
-#include "fuzz.h"
+#include "folder.h"
 
-#include "base/file.h"
 #include "format/source.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static char folder[64]; // made once for the process; the fuzzer runs one input at a time
-
-static void remove_folder(void)
-{
-    char path[96];
-    snprintf(path, sizeof path, "%s/config.json", folder);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    unlink(path);
-    rmdir(folder);
-}
-
-static void write_file(const char *name, const void *bytes, size_t n)
-{
-    char path[96];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "wb");
-    FUZZ_CHECK(f && (n == 0 || fwrite(bytes, 1, n, f) == n));
-    fclose(f);
-}
-
-static void make_folder(void)
-{
-    if (folder[0])
-        return;
-    snprintf(folder, sizeof folder, "/dev/shm/pith-fuzz-XXXXXX");
-    if (!mkdtemp(folder)) {
-        snprintf(folder, sizeof folder, "/tmp/pith-fuzz-XXXXXX");
-        FUZZ_CHECK(mkdtemp(folder));
-    }
-    write_file("tokenizer.json", "{}", 2);
-    atexit(remove_folder);
-}
 
 static void check(const px_source *s)
 {
@@ -71,11 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     px_source *s = NULL;
     pith_error err = {0};
     const px_source_options options = {.tensors_optional = true};
-    make_folder();
-    write_file("config.json", data, size);
-    pith_status status = px_source_open(folder, &options, &s, &err);
+    fuzz_folder_write("tokenizer.json", "{}", 2);
+    fuzz_folder_write("config.json", data, size);
+    pith_status status = px_source_open(fuzz_folder, &options, &s, &err);
     FUZZ_CHECK(status == err.status && (status == PITH_OK) == (s != NULL));
-    FUZZ_CHECK(status == PITH_OK || strstr(err.text, folder));
+    FUZZ_CHECK(status == PITH_OK || strstr(err.text, fuzz_folder));
     if (s)
         check(s);
     px_source_close(s);
