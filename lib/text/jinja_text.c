@@ -78,13 +78,52 @@ static int map_char(jrun *run, const jstr *s, size_t at, uint32_t c, jcase to, b
     return px_jchar_upper(c, out);
 }
 
+static bool is_ascii(const jstr *s)
+{
+    if (s->chars >= 0)
+        return s->chars == (int64_t)s->len;
+    for (size_t i = 0; i < s->len; i++)
+        if ((unsigned char)s->data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* The same for ASCII, without a detour by code points. */
+static bool ascii_case(jrun *run, const jstr *s, jcase to, jv *out)
+{
+    char *text = px_jinja_bytes(run, s->len);
+    bool inside = false;
+    if (!text || !px_jinja_charge(run, s->len / 16))
+        return false;
+    for (size_t i = 0; i < s->len; i++) {
+        char c = s->data[i];
+        bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
+        bool up = to == JCASE_UPPER || (to == JCASE_SWAP && lower) ||
+                  ((to == JCASE_TITLE || to == JCASE_CAPITALIZE) && !inside);
+        if (lower && up)
+            c = (char)(c - 'a' + 'A');
+        else if (upper && !up)
+            c = (char)(c - 'A' + 'a');
+        text[i] = c;
+        inside = to == JCASE_CAPITALIZE || upper || lower;
+    }
+    if (!px_jv_lend(run, text, s->len, out))
+        return false;
+    out->s->chars = (int64_t)s->len;
+    return true;
+}
+
 bool px_jtext_case(jrun *run, jstr *s, jcase to, jv *out)
 {
+    if (is_ascii(s))
+        return ascii_case(run, s, to, out);
     size_t mark = run->out.len, n;
     bool inside = false; // behind a cased character (title), or behind the first (capitalize)
     for (size_t i = 0; i < s->len; i += n) {
         uint32_t c = char_at(s, i, &n), mapped[4];
         int count = map_char(run, s, i, c, to, inside, mapped);
+        if (!px_jinja_charge(run, 2))
+            return false;
         for (int k = 0; k < count; k++)
             if (!px_jtext_put_char(run, mapped[k]))
                 return false;
@@ -181,7 +220,7 @@ bool px_jtext_strip(jrun *run, jstr *s, const jstr *chars, int sides, jv *out)
             break;
         to = at;
     }
-    uint64_t work = (from + s->len - to) * (1 + (chars ? chars->len / 32 : 0)) / 4;
+    uint64_t work = (from + s->len - to) * (1 + (chars ? chars->len / 32 : 0)) / 2;
     if (!px_jinja_charge(run, 1 + work))
         return false;
     if (from == 0 && to == s->len) {
