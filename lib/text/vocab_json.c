@@ -21,6 +21,10 @@ pith_status px_loader_full(const px_loader *l, pith_error *err)
 pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out, pith_error *err)
 {
     const size_t block = 64 << 10;
+    if (n == 0) { // l->text may be NULL still
+        *out = (px_str){.data = "", .len = 0};
+        return PITH_OK;
+    }
     if (n > l->text_left) {
         char *room = px_arena_alloc(l->arena, n > block / 8 ? n : block, 1);
         if (!room)
@@ -33,8 +37,7 @@ pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out
         l->text = room;
         l->text_left = block;
     }
-    if (n)
-        memcpy(l->text, text, n);
+    memcpy(l->text, text, n);
     *out = (px_str){.data = l->text, .len = n};
     l->text += n;
     l->text_left -= n;
