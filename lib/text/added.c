@@ -87,13 +87,12 @@ bool px_added_next(const px_run *run, const px_trie *trie, const px_piece *piece
  */
 static pith_status normal_text(px_tokenizer *tok, px_str *text, pith_error *err)
 {
-    px_norm_text a = {0}, b = {0};
     px_ids none = {0};
     px_run run = {.tok = tok, .out = &none, .err = err};
     px_piece piece = {.text = text->data, .n = text->len};
     pith_status st = PITH_OK;
     if (tok->normal)
-        st = px_normalize(tok->normal, &piece, false, &a, &b, &piece, err);
+        st = px_normalize(tok->normal, &run.norm, &piece, false, &piece, err);
     bool before =
         tok->def.space_prefix == PX_PREFIX_NONE || tok->def.space_prefix == PX_PREFIX_ALWAYS;
     if (st == PITH_OK && before)
@@ -104,8 +103,7 @@ static pith_status normal_text(px_tokenizer *tok, px_str *text, pith_error *err)
             st = px_fail_memory(err, "added tokens");
         *text = (px_str){.data = copy, .len = copy ? piece.n : 0};
     }
-    px_norm_clear(&a);
-    px_norm_clear(&b);
+    px_norm_work_clear(&run.norm);
     px_norm_clear(&run.spaced);
     return st;
 }

@@ -49,7 +49,8 @@ typedef struct px_run {
     size_t n_guards;
     px_merge_work work;
     px_regex_work cut;
-    px_norm_text norm_a, norm_b, spaced;
+    px_norm_work norm;
+    px_norm_text spaced;
     px_buf mapped; // BPE: a word as the vocabulary writes it
     void *path;    // UGM: best paths, grown
     size_t path_cap;

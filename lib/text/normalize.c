@@ -205,16 +205,15 @@ static void replace_text(const px_piece *in, px_str what, px_str with, px_norm_t
     }
 }
 
-static pith_status replace_regex(const px_piece *in, const px_regex *re, px_str with,
-                                 px_norm_text *out, pith_error *err)
+static pith_status replace_regex(const px_piece *in, const px_regex *re, px_regex_work *work,
+                                 px_str with, px_norm_text *out, pith_error *err)
 {
-    px_regex_work work = {0};
     pith_status st = PITH_OK;
     size_t at = 0, from = 0;
     while (from <= in->n) {
         bool found;
         size_t start, end;
-        st = px_regex_find(re, &work, in->text, in->n, from, &found, &start, &end, err);
+        st = px_regex_find(re, work, in->text, in->n, from, &found, &start, &end, err);
         if (st != PITH_OK || !found)
             break;
         px_piece kept = px_piece_part(in, at, start);
@@ -230,13 +229,12 @@ static pith_status replace_regex(const px_piece *in, const px_regex *re, px_str 
         px_piece kept = px_piece_part(in, at, in->n);
         px_norm_put_piece(out, &kept);
     }
-    px_regex_work_clear(&work);
     return st;
 }
 
-/* Two texts that take turns: what one step makes is what the next one reads. */
+/* Where the steps stand: the text of work that the next one writes. */
 typedef struct turns {
-    px_norm_text *texts[2];
+    px_norm_work *work;
     int next;
     bool want_ends;
     uint32_t base;
@@ -244,13 +242,13 @@ typedef struct turns {
 
 static px_norm_text *begin(turns *t)
 {
-    px_norm_reset(t->texts[t->next], t->want_ends);
-    return t->texts[t->next];
+    px_norm_reset(&t->work->texts[t->next], t->want_ends);
+    return &t->work->texts[t->next];
 }
 
 static void finish(turns *t, px_piece *piece)
 {
-    *piece = px_norm_piece(t->texts[t->next], t->base);
+    *piece = px_norm_piece(&t->work->texts[t->next], t->base);
     t->next ^= 1;
 }
 
@@ -302,7 +300,7 @@ static pith_status run_step(const px_normalizer *normalizer, int32_t i, turns *t
         break;
     case PX_NORM_REPLACE:
         if (step->flag)
-            st = replace_regex(piece, normalizer->regex[i], step->b, out, err);
+            st = replace_regex(piece, normalizer->regex[i], &t->work->regex, step->b, out, err);
         else
             replace_text(piece, step->a, step->b, out);
         break;
@@ -327,20 +325,27 @@ static pith_status run_step(const px_normalizer *normalizer, int32_t i, turns *t
     return st;
 }
 
-pith_status px_normalize(const px_normalizer *normalizer, const px_piece *in, bool want_ends,
-                         px_norm_text *a, px_norm_text *b, px_piece *out, pith_error *err)
+pith_status px_normalize(const px_normalizer *normalizer, px_norm_work *work, const px_piece *in,
+                         bool want_ends, px_piece *out, pith_error *err)
 {
-    turns t = {.texts = {a, b}, .want_ends = want_ends, .base = in->base};
+    turns t = {.work = work, .want_ends = want_ends, .base = in->base};
     pith_status st = PITH_OK;
     *out = *in;
     for (int32_t i = 0; i < normalizer->n && st == PITH_OK; i++) {
         st = run_step(normalizer, i, &t, out, err);
         if (st == PITH_OK)
-            st = px_norm_status(a, err);
+            st = px_norm_status(&work->texts[0], err);
         if (st == PITH_OK)
-            st = px_norm_status(b, err);
+            st = px_norm_status(&work->texts[1], err);
     }
     return st;
+}
+
+void px_norm_work_clear(px_norm_work *work)
+{
+    px_norm_clear(&work->texts[0]);
+    px_norm_clear(&work->texts[1]);
+    px_regex_work_clear(&work->regex);
 }
 
 /* ---- building */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "text/piece.h"
+#include "text/regex.h"
 #include "text/tokenizer.h"
 
 /* Most bytes that normalising may make of a text: replacements may be longer than what they
@@ -41,8 +42,15 @@ pith_status px_normalizer_new(const px_norm_step *steps, int32_t n, px_normalize
                               pith_error *err);
 void px_normalizer_free(px_normalizer *normalizer);
 
-/* Runs the steps over valid UTF-8. The result lies in one of the two texts, or is `in` itself. */
-pith_status px_normalize(const px_normalizer *normalizer, const px_piece *in, bool want_ends,
-                         px_norm_text *a, px_norm_text *b, px_piece *out, pith_error *err);
+/* What running needs beside the steps; one thread. Zero-initialise. */
+typedef struct px_norm_work {
+    px_norm_text texts[2]; // they take turns: what one step makes is what the next one reads
+    px_regex_work regex;
+} px_norm_work;
+void px_norm_work_clear(px_norm_work *work);
+
+/* Runs the steps over valid UTF-8. The result lies in work, or is `in` itself. */
+pith_status px_normalize(const px_normalizer *normalizer, px_norm_work *work, const px_piece *in,
+                         bool want_ends, px_piece *out, pith_error *err);
 
 #endif

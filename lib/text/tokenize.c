@@ -150,8 +150,7 @@ static void run_clear(px_run *run)
 {
     px_merge_work_clear(&run->work);
     px_regex_work_clear(&run->cut);
-    px_norm_clear(&run->norm_a);
-    px_norm_clear(&run->norm_b);
+    px_norm_work_clear(&run->norm);
     px_norm_clear(&run->spaced);
     px_buf_clear(&run->mapped);
     px_free(run->path);
@@ -193,8 +192,8 @@ static pith_status encode_stretch(px_run *run, const char *text, size_t from, si
         size_t valid = px_utf8_valid_prefix(text + from, to - from);
         px_piece part = {.text = text + from, .n = valid, .base = (uint32_t)from}, normal = part;
         if (valid > 0 && run->tok->normal)
-            st = px_normalize(run->tok->normal, &part, run->out->want_ends, &run->norm_a,
-                              &run->norm_b, &normal, run->err);
+            st = px_normalize(run->tok->normal, &run->norm, &part, run->out->want_ends, &normal,
+                              run->err);
         if (st == PITH_OK && valid > 0)
             st = encode_normal(run, &normal, begins);
         from += valid;

@@ -391,18 +391,17 @@ static void norms(void **state)
         for (int ends = 0; ends < 2; ends++) {
             pith_error err = {0};
             px_normalizer *normalizer = NULL;
-            px_norm_text a = {0}, b = {0};
+            px_norm_work work = {0};
             px_piece piece = {.text = text.data, .n = text.len};
             if (px_normalizer_new(steps, n, &normalizer, &err) != PITH_OK ||
-                px_normalize(normalizer, &piece, ends, &a, &b, &piece, &err) != PITH_OK)
+                px_normalize(normalizer, &work, &piece, ends, &piece, &err) != PITH_OK)
                 fail_msg("norms.jsonl, line %zu: %s", i + 1, err.text);
             if (!px_str_eq(want, (px_str){.data = piece.text, .len = piece.n}))
                 fail_msg("norms.jsonl, line %zu: '%.*s', expected '%.*s'", i + 1, (int)piece.n,
                          piece.text, (int)want.len, want.data);
             for (size_t k = 1; ends && k < piece.n; k++)
                 assert_true(piece.ends[k] >= piece.ends[k - 1] && piece.ends[k] <= text.len);
-            px_norm_clear(&a);
-            px_norm_clear(&b);
+            px_norm_work_clear(&work);
             px_normalizer_free(normalizer);
         }
     }
