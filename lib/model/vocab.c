@@ -16,6 +16,7 @@
  */
 #include "model/vocab.h"
 
+#include "text/jtree.h"
 #include "text/tokmap.h"
 
 #include <strings.h>
@@ -53,14 +54,6 @@ static pith_status find_kind(const px_source *s, const kind_row **out, pith_erro
                        "model is \"%.*s\"; supported are llama, gpt2, t5, bert and none",
                        s->path, PX_STR_ARG(model));
     return PITH_OK;
-}
-
-static pith_status no_memory(const px_arena *arena, const px_source *s, pith_error *err)
-{
-    if (arena->limit && arena->held > arena->limit / 2)
-        return px_fail(err, PITH_E_LIMIT, "'%s': the vocabulary needs more than %u MiB", s->path,
-                       PX_MAX_REFUSED_BYTES >> 20);
-    return px_fail_memory(err, "a vocabulary");
 }
 
 /* ---- tokens */
@@ -109,7 +102,7 @@ static pith_status read_tokens(const px_source *s, px_arena *arena, px_vocab_def
                        s->path, (unsigned long long)texts.n, PX_MAX_VOCAB);
     px_vocab_token *tokens = PX_NEW(arena, px_vocab_token, texts.n);
     if (!tokens)
-        return no_memory(arena, s, err);
+        return px_no_room(arena, texts.n * sizeof *tokens, s->path, err);
     const uint8_t *at = texts.data;
     for (uint64_t i = 0; i < texts.n; i++)
         if (!px_meta_next_str(&texts, &at, &tokens[i].text))
@@ -146,7 +139,7 @@ static pith_status read_merges(const px_source *s, px_arena *arena, px_vocab_def
                        s->path, (unsigned long long)lines.n, 4 * PX_MAX_VOCAB);
     px_merge *merges = PX_NEW(arena, px_merge, lines.n);
     if (!merges)
-        return no_memory(arena, s, err);
+        return px_no_room(arena, lines.n * sizeof *merges, s->path, err);
     const uint8_t *at = lines.data;
     px_str line;
     for (uint64_t i = 0; i < lines.n && px_meta_next_str(&lines, &at, &line); i++) {
@@ -271,7 +264,7 @@ static pith_status read_id_list(const px_source *s, px_arena *arena, const char 
                        (unsigned long long)array.n, (int)def->n_tokens);
     int32_t *ids = PX_NEW(arena, int32_t, array.n);
     if (!ids)
-        return no_memory(arena, s, err);
+        return px_no_room(arena, array.n * sizeof *ids, s->path, err);
     for (uint64_t i = 0; i < array.n; i++) {
         int64_t id = px_meta_int_at(&array, i);
         if (id < 0 || id >= def->n_tokens)
@@ -427,7 +420,7 @@ static pith_status read_kind(const px_source *s, px_arena *arena, px_norm_step *
     if (st == PITH_OK)
         st = flag_by_name(s, def, tokens, err);
     if (st == PITH_OK)
-        st = px_tokmap_build(map, arena, def->tokens, def->n_tokens, NULL, err);
+        st = px_tokmap_build(map, arena, def->tokens, def->n_tokens, err);
     if (st == PITH_E_FORMAT)
         px_prefix(err, "'%s': " KEY "tokens", s->path);
     return st;

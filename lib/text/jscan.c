@@ -206,7 +206,7 @@ static pith_status get_unicode(px_jscan *js, pith_error *err)
         return broken(js, "half a surrogate pair in a string", err);
     if (code >= 0xd800 && code <= 0xdbff) {
         char a = '\0', b = '\0';
-        if (!get(js, &a, &st, err) || !get(js, &b, &st, err))
+        if (!get(js, &a, &st, err) || (a == '\\' && !get(js, &b, &st, err)))
             return st != PITH_OK ? st : broken(js, "a string without end", err);
         if (a != '\\' || b != 'u')
             return broken(js, "half a surrogate pair in a string", err);

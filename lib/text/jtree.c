@@ -5,13 +5,14 @@
 
 #include <stdio.h>
 
-/* Requests are small, so a full arena was stopped by its limit. */
-static pith_status no_room(px_jscan *js, const px_arena *arena, pith_error *err)
+pith_status px_no_room(const px_arena *arena, size_t wanted, const char *what, pith_error *err)
 {
-    if (arena->limit && arena->held > arena->limit / 4)
-        return px_jscan_fail(js, err, PITH_E_LIMIT, "the file needs more than %zu MiB of memory",
-                             arena->limit >> 20);
-    return px_fail_memory(err, js->name);
+    /* Chunks of an arena have at least 64 KiB. */
+    size_t limit = arena->limit, chunk = wanted < (64 << 10) ? 64 << 10 : wanted;
+    if (limit && (chunk > limit || arena->held > limit - chunk))
+        return px_fail(err, PITH_E_LIMIT, "%s needs more than %zu MiB of memory", what,
+                       limit >> 20);
+    return px_fail_memory(err, what);
 }
 
 static pith_status make(px_jscan *js, px_arena *arena, px_jnode **out, pith_error *err)
@@ -30,7 +31,7 @@ static pith_status make(px_jscan *js, px_arena *arena, px_jnode **out, pith_erro
     *out = node;
     return PITH_OK;
 full:
-    return no_room(js, arena, err);
+    return px_no_room(arena, js->text.len, js->name, err);
 }
 
 pith_status px_jtree_read(px_jscan *js, px_arena *arena, px_jnode **out, pith_error *err)
@@ -60,7 +61,7 @@ pith_status px_jtree_read(px_jscan *js, px_arena *arena, px_jnode **out, pith_er
             key = (px_str){.data = px_arena_strndup(arena, js->text.data, js->text.len),
                            .len = js->text.len};
             if (!key.data)
-                return no_room(js, arena, err);
+                return px_no_room(arena, js->text.len, js->name, err);
             st = px_jscan_next(js, err);
         }
         if (st == PITH_OK)

@@ -8,6 +8,10 @@
 #include "base/arena.h"
 #include "text/jscan.h"
 
+/* Fails for want of `wanted` bytes in an arena while reading `what`: LIMIT when they are past the
+ * arena's limit, else MEMORY. */
+pith_status px_no_room(const px_arena *arena, size_t wanted, const char *what, pith_error *err);
+
 typedef struct px_jnode {
     px_json_event kind; // OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL
     int64_t line;

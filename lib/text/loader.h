@@ -50,9 +50,6 @@ typedef struct px_loader {
     int32_t before, after; // ids that the post-processor puts around a text, or -1
 } px_loader;
 
-/* Fails with LIMIT (or MEMORY) for want of room in the arena. */
-pith_status px_loader_full(const px_loader *l, pith_error *err);
-
 /* Copies a text for as long as the arena lives. */
 pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out, pith_error *err);
 

@@ -137,7 +137,8 @@ pith_status px_regex_find(const px_regex *re, px_regex_work *work, const char *t
     *found = false;
     if (!prepare(work))
         return px_fail_memory(err, "a match");
-    pcre2_set_match_limit(work->context, STEPS + STEPS_PER_BYTE * (uint32_t)n);
+    uint64_t steps = STEPS + (uint64_t)STEPS_PER_BYTE * n;
+    pcre2_set_match_limit(work->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
     int n_groups = pcre2_match(re->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK, work->data,
                                work->context);
     if (n_groups == PCRE2_ERROR_JIT_STACKLIMIT)

@@ -363,7 +363,7 @@ static pith_status build(px_tokenizer *tok, pith_error *err)
         st = copy_steps(tok, err);
     if (st == PITH_OK)
         st = map ? px_tokmap_copy(&tok->map, &tok->arena, map, err)
-                 : px_tokmap_build(&tok->map, &tok->arena, def->tokens, def->n_tokens, NULL, err);
+                 : px_tokmap_build(&tok->map, &tok->arena, def->tokens, def->n_tokens, err);
     if (st != PITH_OK)
         return st;
     def->map = &tok->map;

@@ -2,6 +2,7 @@
 #include "text/tokmap.h"
 
 #include "base/mem.h"
+#include "text/jtree.h"
 
 /* Odd constants with well-spread bits (digits of pi's and e's fractions). */
 #define MIX_A UINT64_C(0x243f6a8885a308d3)
@@ -34,16 +35,14 @@ static bool is_text(const px_vocab_token *token, const char *text, size_t n)
 }
 
 pith_status px_tokmap_build(px_tokmap *map, px_arena *arena, const px_vocab_token *tokens,
-                            int32_t n_tokens, int32_t *twice, pith_error *err)
+                            int32_t n_tokens, pith_error *err)
 {
     size_t n_slots = 16;
     while (n_slots < (size_t)n_tokens * 2)
         n_slots *= 2;
-    if (twice)
-        *twice = -1;
     px_tokmap_slot *slots = PX_NEW(arena, px_tokmap_slot, n_slots);
     if (!slots)
-        return px_fail_memory(err, "the index of the vocabulary");
+        return px_no_room(arena, n_slots * sizeof *slots, "the index of the vocabulary", err);
     memset(slots, 0xff, n_slots * sizeof *slots);
     uint32_t mask = (uint32_t)(n_slots - 1);
     for (int32_t id = 0; id < n_tokens; id++) {
@@ -53,12 +52,9 @@ pith_status px_tokmap_build(px_tokmap *map, px_arena *arena, const px_vocab_toke
         uint32_t hash = (uint32_t)px_text_hash(text.data, text.len);
         uint32_t at = hash & mask;
         for (int probes = 0; slots[at].id >= 0; probes++) {
-            if (slots[at].hash == hash && is_text(&tokens[slots[at].id], text.data, text.len)) {
-                if (twice)
-                    *twice = id;
+            if (slots[at].hash == hash && is_text(&tokens[slots[at].id], text.data, text.len))
                 return px_fail(err, PITH_E_FORMAT, "tokens %d and %d are both \"%.*s\"",
                                (int)slots[at].id, (int)id, PX_STR_ARG(text));
-            }
             if (probes > PX_MAX_PROBES)
                 return px_fail(err, PITH_E_LIMIT,
                                "the texts of the vocabulary collide more than any natural ones do");

@@ -28,10 +28,9 @@ uint64_t px_text_hash(const char *text, size_t n);
  * hashes were made to collide. */
 #define PX_MAX_PROBES 1024
 
-/* Indexes the tokens with a text. Two tokens of one text are FORMAT; *twice (may be NULL) receives
- * the id of the second one, else -1. */
+/* Indexes the tokens with a text. Two tokens of one text are FORMAT. */
 pith_status px_tokmap_build(px_tokmap *map, px_arena *arena, const px_vocab_token *tokens,
-                            int32_t n_tokens, int32_t *twice, pith_error *err);
+                            int32_t n_tokens, pith_error *err);
 
 /* Copies the map into another arena. */
 pith_status px_tokmap_copy(px_tokmap *to, px_arena *arena, const px_tokmap *from, pith_error *err);

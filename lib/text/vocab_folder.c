@@ -130,7 +130,7 @@ static pith_status read_ends(px_loader *l, const char *file, const px_jnode *nod
     int64_t n = node->kind == PX_JSON_ARRAY ? node->n : 1;
     int32_t *ids = PX_NEW(l->arena, int32_t, n);
     if (!ids)
-        return px_loader_full(l, err);
+        return px_no_room(l->arena, (size_t)n * sizeof *ids, l->file, err);
     pith_status st = PITH_OK;
     for (int64_t i = 0; i < n && st == PITH_OK; i++, first = first->next)
         st = read_id(l, file, first, &ids[i], err);
@@ -266,7 +266,7 @@ static pith_status read_decoder_entry(px_loader *l, const px_jnode *node, pith_e
 {
     int64_t id;
     px_vocab_token token = {0};
-    bool special = false, flag[4] = {false, false, false, true};
+    bool special = false, flag[4] = {false};
     static const char *const names[] = {"lstrip", "rstrip", "single_word", "normalized"};
     if (!px_json_int(node->key, 0, PX_MAX_VOCAB - 1, &id))
         return px_jtree_fail(TOKENIZER_CONFIG, node, err, PITH_E_FORMAT, "\"%.*s\" is no token id",
@@ -274,6 +274,7 @@ static pith_status read_decoder_entry(px_loader *l, const px_jnode *node, pith_e
     pith_status st = px_jtree_str(TOKENIZER_CONFIG, node, "content", &token.text, err);
     if (st == PITH_OK)
         st = px_jtree_bool(TOKENIZER_CONFIG, node, "special", &special, err);
+    flag[3] = !special; // where the file does not say
     for (int i = 0; i < 4 && st == PITH_OK; i++) {
         st = px_jtree_bool(TOKENIZER_CONFIG, node, names[i], &flag[i], err);
         token.added |= (uint8_t)(flag[i] << i);
@@ -302,7 +303,7 @@ static pith_status add_tokens(px_loader *l, const char *folder, const settings *
                        (px_vocab_token){.text = node->key, .type = PX_TOKEN_USER_DEFINED}, err);
     }
     if (st == PITH_OK) {
-        st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, NULL, err);
+        st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, err);
         if (st == PITH_E_FORMAT)
             px_prefix(err, "added tokens");
     }

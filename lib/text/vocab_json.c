@@ -10,14 +10,6 @@
 
 /* ---- room */
 
-pith_status px_loader_full(const px_loader *l, pith_error *err)
-{
-    if (l->arena->limit && l->arena->held > l->arena->limit / 4)
-        return px_fail(err, PITH_E_LIMIT, "%s: the vocabulary needs more than %zu MiB of memory",
-                       l->file, l->arena->limit >> 20);
-    return px_fail_memory(err, "a vocabulary");
-}
-
 pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out, pith_error *err)
 {
     const size_t block = 64 << 10;
@@ -28,7 +20,7 @@ pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out
     if (n > l->text_left) {
         char *room = px_arena_alloc(l->arena, n > block / 8 ? n : block, 1);
         if (!room)
-            return px_loader_full(l, err);
+            return px_no_room(l->arena, n, l->file, err);
         if (n > block / 8) { // what is left of the block stays in use
             memcpy(room, text, n);
             *out = (px_str){.data = room, .len = n};
@@ -44,18 +36,25 @@ pith_status px_loader_text(px_loader *l, const char *text, size_t n, px_str *out
     return PITH_OK;
 }
 
-/* A larger array in the arena; the old one is left behind. */
-static void *grow(px_loader *l, void *old, int32_t n, int32_t *cap, int32_t need, size_t size)
+/* Makes room for `need` elements of `size` bytes at *array; the old array is left in the arena. */
+static pith_status grow(px_loader *l, void *array, int32_t n, int32_t *cap, int32_t need,
+                        size_t size, pith_error *err)
 {
+    void *old, *room;
     int32_t more = *cap < 4096 ? 8192 : *cap * 2;
+    if (need <= *cap)
+        return PITH_OK;
     if (more < need)
         more = need;
-    void *room = px_arena_alloc(l->arena, (size_t)more, size);
-    if (room && n)
+    room = px_arena_alloc(l->arena, (size_t)more, size);
+    if (!room)
+        return px_no_room(l->arena, (size_t)more * size, l->file, err);
+    memcpy(&old, array, sizeof old);
+    if (n)
         memcpy(room, old, (size_t)n * size);
-    if (room)
-        *cap = more;
-    return room;
+    memcpy(array, &room, sizeof room);
+    *cap = more;
+    return PITH_OK;
 }
 
 pith_status px_loader_token(px_loader *l, int64_t id, px_vocab_token token, px_loader_where fail,
@@ -66,12 +65,9 @@ pith_status px_loader_token(px_loader *l, int64_t id, px_vocab_token token, px_l
         return fail(where, err, PITH_E_LIMIT, "the text of a token is longer than 65536 bytes");
     if (id >= l->n_tokens) {
         int32_t n = (int32_t)id + 1;
-        if (n > l->cap_tokens) {
-            void *room = grow(l, l->tokens, l->n_tokens, &l->cap_tokens, n, sizeof token);
-            if (!room)
-                return px_loader_full(l, err);
-            l->tokens = room;
-        }
+        pith_status st = grow(l, &l->tokens, l->n_tokens, &l->cap_tokens, n, sizeof token, err);
+        if (st != PITH_OK)
+            return st;
         for (int32_t i = l->n_tokens; i < n; i++)
             l->tokens[i] = (px_vocab_token){.type = PX_TOKEN_UNUSED};
         l->n_tokens = n;
@@ -91,16 +87,10 @@ pith_status px_loader_token(px_loader *l, int64_t id, px_vocab_token token, px_l
 
 pith_status px_loader_merge(px_loader *l, pith_error *err)
 {
-    if (l->n_merges < l->cap_merges)
-        return PITH_OK;
     if (l->n_merges >= 4 * PX_MAX_VOCAB)
         return px_fail(err, PITH_E_LIMIT, "%s: more than %d merges", l->file, 4 * PX_MAX_VOCAB);
-    void *room =
-        grow(l, l->merges, l->n_merges, &l->cap_merges, l->n_merges + 1, sizeof *l->merges);
-    if (!room)
-        return px_loader_full(l, err);
-    l->merges = room;
-    return PITH_OK;
+    return grow(l, &l->merges, l->n_merges, &l->cap_merges, l->n_merges + 1, sizeof *l->merges,
+                err);
 }
 
 /* ---- reading */
@@ -201,7 +191,7 @@ static pith_status read_added(px_loader *l, px_jscan *js, pith_error *err)
             return wrong(js, "an added token", err);
         px_added_entry *entry = PX_ZNEW(l->arena, px_added_entry, 1);
         if (!entry)
-            return px_loader_full(l, err);
+            return px_no_room(l->arena, sizeof *entry, l->file, err);
         entry->id = -1;
         entry->line = js->event_line;
         while ((st = px_jscan_next(js, err)) == PITH_OK && js->event == PX_JSON_KEY)
@@ -297,9 +287,9 @@ static pith_status read_vocab(px_loader *l, px_jscan *js, pith_error *err)
         return px_jscan_fail(js, err, PITH_E_FORMAT,
                              "the vocabulary has %d tokens, but their ids go up to %d",
                              (int)l->n_given, (int)l->n_tokens - 1);
-    int32_t twice;
-    if (st == PITH_OK)
-        st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, &twice, err);
+    if (st != PITH_OK)
+        return st;
+    st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, err);
     if (st == PITH_E_FORMAT)
         px_prefix(err, "%s: line %lld", l->file, (long long)l->vocab_line);
     return st;
@@ -568,7 +558,7 @@ static pith_status mark_words(px_loader *l, pith_error *err)
         }
         char *room = px_arena_alloc(l->arena, text.len + 3, 1);
         if (!room)
-            return px_loader_full(l, err);
+            return px_no_room(l->arena, text.len + 3, l->file, err);
         memcpy(room, "\xe2\x96\x81", 3);
         memcpy(room + 3, text.data, text.len);
         token->text = (px_str){.data = room, .len = text.len + 3};

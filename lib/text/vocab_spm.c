@@ -86,9 +86,8 @@ static pith_status get_field(const reader *r, px_cursor *c, field *f, pith_error
 /* A cursor over a message inside the file; offsets still count from the file's beginning. */
 static px_cursor inside(const reader *r, px_str bytes)
 {
-    px_cursor c = px_cursor_over(bytes.data, bytes.len);
-    c.base = r->file.base;
-    return c;
+    const uint8_t *at = (const uint8_t *)bytes.data;
+    return (px_cursor){.base = r->file.base, .at = at, .end = at + bytes.len};
 }
 
 typedef struct place {
@@ -224,7 +223,7 @@ static pith_status finish(reader *r, pith_error *err)
     if (r->charsmap.len > 0) {
         char *copy = px_arena_strndup(l->arena, r->charsmap.data, r->charsmap.len);
         if (!copy)
-            return px_loader_full(l, err);
+            return px_no_room(l->arena, r->charsmap.len, l->file, err);
         l->norms[def->n_norms++] =
             (px_norm_step){.op = PX_NORM_CHARSMAP, .a = {.data = copy, .len = r->charsmap.len}};
     }
@@ -238,8 +237,9 @@ static pith_status finish(reader *r, pith_error *err)
         st = special(r, "eos_id", r->eos, &def->eos, err);
     if (st == PITH_OK)
         st = special(r, "pad_id", r->pad, &def->pad, err);
-    if (st == PITH_OK)
-        st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, NULL, err);
+    if (st != PITH_OK)
+        return st;
+    st = px_tokmap_build(&l->map, l->arena, l->tokens, l->n_tokens, err);
     if (st == PITH_E_FORMAT)
         px_prefix(err, "%s", l->file);
     return st;

@@ -122,7 +122,7 @@ static pith_status decode64(px_loader *l, const px_jnode *node, px_str text, px_
     int n_bits = 0;
     size_t n = 0;
     if (!bytes)
-        return px_loader_full(l, err);
+        return px_no_room(l->arena, text.len, l->file, err);
     for (size_t i = 0; i < text.len && text.data[i] != '='; i++) {
         char c = text.data[i];
         uint32_t v = c >= 'A' && c <= 'Z'   ? (uint32_t)(c - 'A')
