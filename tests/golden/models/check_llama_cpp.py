@@ -104,7 +104,7 @@ def main():
         model = lc.llama_model_load_from_file(path.encode(), params) if os.path.exists(path) else None
         if not model:
             print(f"{name:14} does not load", flush=True)
-            failures += name not in EXPECTED
+            failures += 1
             continue
         for run, n_ctx, kv, tokens, keep, reference in read_fixture(os.path.join(HERE, name + ".expect")):
             if kv != 0:

@@ -4,7 +4,7 @@ Makes the tiny random models of specs.py and the logits that transformers gives 
 
     /opt/pv/bin/python make.py [NAME ...]        (all by default; versions: requirements.txt)
 
-For each model: NAME/ is a Hugging Face folder (config.json, safetensors, for some a tokenizer),
+For each model: NAME/ is a Hugging Face folder (config.json, safetensors, a tiny tokenizer),
 v5/NAME.json its config in the form that transformers 5 saves, and NAME.expect the token sequences
 with the f32 logits of transformers' eager attention, in the format that
 tests/golden/support/fixture.h draws. The weights depend on the names of model and tensor
@@ -90,11 +90,17 @@ def random_tensor(spec, name, shape):
     return torch.from_numpy(x.astype(np.float32)).to(DTYPES[spec.dtype])
 
 
-def tiny_tokenizer(vocab_size):
-    """Byte-level BPE over printable ASCII: three control tokens, 96 characters, merges to fill up."""
-    vocab = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    for c in [*map(chr, range(33, 127)), "\u0120", "\u010a"]:
-        vocab[c] = len(vocab)
+def tiny_tokenizer(vocab_size, family):
+    """Byte-level BPE over printable ASCII: control tokens, characters, merges to fill up."""
+    control = ["<unk>", "<s>", "</s>"]
+    if family == "phi3":
+        control.append("<|endoftext|>")  # llama.cpp does not open a Phi-3 without it
+    vocab = {t: i for i, t in enumerate(control)}
+    rare = "~}|{`^_]\\[@>=<+*&%$#"  # left out first where the vocabulary is too small for all
+    printable = [c for c in map(chr, range(33, 127)) if c not in rare]
+    for c in ["\u0120", "\u010a", *printable, *reversed(rare)]:
+        if len(vocab) < vocab_size - 12:
+            vocab[c] = len(vocab)
     merges = []
     for a, b in [
         ("\u0120", "t"), ("h", "e"), ("i", "n"), ("\u0120", "a"), ("r", "e"), ("o", "n"),
@@ -111,7 +117,7 @@ def tiny_tokenizer(vocab_size):
     tok = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tok.decoder = decoders.ByteLevel()
-    tok.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tok.add_special_tokens(control)
     return tok
 
 
@@ -151,7 +157,8 @@ def write_folder(spec, folder):
             json.dump({"metadata": {"total_size": total}, "weight_map": index}, f, indent=1, sort_keys=True)
             f.write("\n")
     if spec.tokenizer:
-        tiny_tokenizer(spec.config["vocab_size"]).save(os.path.join(folder, "tokenizer.json"), pretty=False)
+        tokenizer = tiny_tokenizer(config.get_text_config().vocab_size, config.model_type)
+        tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
         with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
             json.dump(
                 {

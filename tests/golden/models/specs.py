@@ -35,7 +35,7 @@ class Spec:
     dtype: str = "float16"
     runs: list = field(default_factory=lambda: [Run("main", 96)])
     flips: list = field(default_factory=list)
-    tokenizer: bool = False
+    tokenizer: bool = True
     shards: int = 1
     load: dict = field(default_factory=dict)  # config overrides for the reference itself
     gain: float = 1.4  # std of a matrix is gain / sqrt(columns)
@@ -531,7 +531,6 @@ SPECS = [
             rope_theta=500000.0, attention_bias=False, mlp_bias=False, vocab_size=128, rms_norm_eps=2e-2
         ),
         shards=2,
-        tokenizer=True,
         runs=[Run("main", 150)],
         flips=[ROPE, NORMS, theta(10000.0), eps(1e-5)],
     ),
@@ -548,7 +547,6 @@ SPECS = [
             vocab_size=128,
         ),
         dtype="bfloat16",
-        tokenizer=True,
         runs=[Run("main", 160)],
         flips=[
             ROPE,
@@ -614,7 +612,6 @@ SPECS = [
     Spec(
         "mistral-nemo",
         mistral(head_dim=32, hidden_size=48, num_hidden_layers=2, rope_theta=1000000.0, vocab_size=128),
-        tokenizer=True,
         flips=[ROPE, NORMS, theta(10000.0)],
     ),
     Spec(
@@ -751,7 +748,6 @@ SPECS = [
         "qwen2",
         qwen2(),
         dtype="bfloat16",
-        tokenizer=True,
         flips=[
             ROPE,
             NORMS,
@@ -809,7 +805,6 @@ SPECS = [
             is_llama_config=True,
             vocab_size=128,
         ),
-        tokenizer=True,
         flips=[ROPE, TIED, theta(10000.0)],
     ),
     Spec(
