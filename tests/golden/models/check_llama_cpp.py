@@ -3,7 +3,8 @@
 Shows GGUF files written by pith to llama.cpp: does it open them, and do its logits agree with the
 fixtures? An acceptance check for `pith convert`, run by hand; not part of CI.
 
-    for m in tests/golden/models/*/; do pith convert --type f32 $m /tmp/gg/$(basename $m).gguf; done
+    for e in tests/golden/models/*.expect; do m=${e%.expect}
+        pith convert --type=f32 $m /tmp/gg/$(basename $m).gguf; done
     /opt/llama/bin/python check_llama_cpp.py /tmp/gg
 
 Needs llama-cpp-python (0.3.36 when last run). The cache is f32 and flash attention off, so that
