@@ -11,11 +11,14 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 enum { HISTORY_LINES = 1000 };
 
@@ -57,6 +60,42 @@ static void find_history(px_buf *path)
     }
 }
 
+/* Reads one character for the editor. Ctrl-C is let in only while waiting, so that a press is never
+ * lost between looking for one and waiting for a key. */
+static int read_key(EditLine *edit, wchar_t *out)
+{
+    sigset_t interrupt, before;
+    mbstate_t state = {0};
+    int got = -1;
+    (void)edit;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+    while (cli_interrupt_count() == 0) {
+        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+        char byte;
+        if (ppoll(&in, 1, NULL, &before) < 0) {
+            if (errno == EINTR)
+                continue;
+            break;
+        }
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n == 0)
+            got = 0;
+        if (n <= 0)
+            break;
+        size_t used = mbrtowc(out, &byte, 1, &state);
+        if (used == (size_t)-2)
+            continue; // more bytes of this character follow
+        if (used == (size_t)-1)
+            *out = L'?';
+        got = 1;
+        break;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return got;
+}
+
 static pith_status editor_open(editor *e, pith_error *err)
 {
     HistEvent event;
@@ -75,6 +114,7 @@ static pith_status editor_open(editor *e, pith_error *err)
     el_set(e->edit, EL_EDITOR, "emacs");
     el_set(e->edit, EL_HIST, history, e->history);
     el_set(e->edit, EL_SIGNAL, 0);
+    el_set(e->edit, EL_GETCFN, read_key);
     el_set(e->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(e->edit, NULL);
     return PITH_OK;

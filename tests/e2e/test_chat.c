@@ -150,6 +150,7 @@ static void a_message_may_have_several_lines(void **state)
     expect(c, ">>> ");
     type(c, test_format("/save %s\r", file));
     expect(c, "saved 4 messages");
+    expect(c, ">>> ");
     type(c, "\004");
     assert_int_equal(finish(c), 0);
     const char *saved = test_read(file, NULL);
