@@ -246,10 +246,13 @@ static px_norm_text *begin(turns *t)
     return &t->work->texts[t->next];
 }
 
-static void finish(turns *t, px_piece *piece)
+/* What was written is the piece from now on. */
+static pith_status finish(turns *t, px_piece *piece, pith_error *err)
 {
-    *piece = px_norm_piece(&t->work->texts[t->next], t->base);
+    px_norm_text *text = &t->work->texts[t->next];
+    *piece = px_norm_piece(text, t->base);
     t->next ^= 1;
+    return px_norm_status(text, err);
 }
 
 static pith_status bert(turns *t, int32_t flags, px_piece *piece, pith_error *err)
@@ -257,21 +260,24 @@ static pith_status bert(turns *t, int32_t flags, px_piece *piece, pith_error *er
     pith_status st = PITH_OK;
     if (flags & PX_BERT_CLEAN) {
         clean(piece, begin(t));
-        finish(t, piece);
+        st = finish(t, piece, err);
     }
-    if (flags & PX_BERT_CJK) {
+    if (st == PITH_OK && (flags & PX_BERT_CJK)) {
         space_cjk(piece, begin(t));
-        finish(t, piece);
+        st = finish(t, piece, err);
     }
-    if (flags & PX_BERT_STRIP_ACCENTS) {
+    if (st == PITH_OK && (flags & PX_BERT_STRIP_ACCENTS)) {
         st = px_nform(piece, false, false, begin(t), err);
-        finish(t, piece);
-        drop_chars(piece, px_is_nonspacing, begin(t));
-        finish(t, piece);
+        if (st == PITH_OK)
+            st = finish(t, piece, err);
+        if (st == PITH_OK) {
+            drop_chars(piece, px_is_nonspacing, begin(t));
+            st = finish(t, piece, err);
+        }
     }
-    if (flags & PX_BERT_LOWERCASE) {
+    if (st == PITH_OK && (flags & PX_BERT_LOWERCASE)) {
         lowercase(piece, begin(t));
-        finish(t, piece);
+        st = finish(t, piece, err);
     }
     return st;
 }
@@ -321,8 +327,7 @@ static pith_status run_step(const px_normalizer *normalizer, int32_t i, turns *t
     case PX_NORM_BERT:
         break;
     }
-    finish(t, piece);
-    return st;
+    return st == PITH_OK ? finish(t, piece, err) : st;
 }
 
 pith_status px_normalize(const px_normalizer *normalizer, px_norm_work *work, const px_piece *in,
@@ -331,13 +336,8 @@ pith_status px_normalize(const px_normalizer *normalizer, px_norm_work *work, co
     turns t = {.work = work, .want_ends = want_ends, .base = in->base};
     pith_status st = PITH_OK;
     *out = *in;
-    for (int32_t i = 0; i < normalizer->n && st == PITH_OK; i++) {
+    for (int32_t i = 0; i < normalizer->n && st == PITH_OK; i++)
         st = run_step(normalizer, i, &t, out, err);
-        if (st == PITH_OK)
-            st = px_norm_status(&work->texts[0], err);
-        if (st == PITH_OK)
-            st = px_norm_status(&work->texts[1], err);
-    }
     return st;
 }
 
