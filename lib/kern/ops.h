@@ -109,7 +109,9 @@ enum { PX_KERN_DTYPES = 48 }; // slots; px_kern_slot maps a dtype to one
 typedef struct px_kern {
     px_cpu_level level; // the cap it was filled for
     px_act_form form[PX_KERN_DTYPES];
-    px_mul_fn mul[PX_KERN_DTYPES];
+    px_mul_fn mul[PX_KERN_DTYPES];       // any number of columns, made for few
+    px_mul_fn tile[PX_KERN_DTYPES];      // any number of columns, made for many; NULL: mul is used
+    int32_t tile_from[PX_KERN_DTYPES];   // least number of columns for which tile is the faster
     px_decode_fn decode[PX_KERN_DTYPES]; // of embedding rows and tiles
     px_pack_fn pack[PX_ACT_FORMS];
     px_norm_fn rms_norm;
@@ -127,6 +129,12 @@ typedef struct px_kern {
 
 /* The slot of a dtype that computes, or -1. */
 int px_kern_slot(px_dtype dtype);
+
+/* The kernel for products of a slot's weights with n columns. */
+static inline px_mul_fn px_kern_product(const px_kern *kern, int slot, int64_t n)
+{
+    return kern->tile[slot] && n >= kern->tile_from[slot] ? kern->tile[slot] : kern->mul[slot];
+}
 
 /* Whether this build has kernels of a level of their own; base/cpu.h names more. */
 bool px_kern_has_level(px_cpu_level level);

@@ -104,6 +104,13 @@ typedef struct entry {
     size_t offset; // of the function in px_kern
 } entry;
 
+static const entry BY_DTYPE[] = {
+    {"mul", offsetof(px_kern, mul)},
+    {"tile", offsetof(px_kern, tile)},
+    {"decode", offsetof(px_kern, decode)},
+};
+enum { N_BY_DTYPE = sizeof BY_DTYPE / sizeof BY_DTYPE[0] };
+
 static const entry SINGLE[] = {
     {"rms_norm", offsetof(px_kern, rms_norm)},     {"silu_mul", offsetof(px_kern, silu_mul)},
     {"gelu_mul", offsetof(px_kern, gelu_mul)},     {"axpy", offsetof(px_kern, axpy)},
@@ -147,14 +154,12 @@ bool px_kern_row_at(const px_kern *kern, int i, px_kern_row *out)
     if (i < 0)
         return false;
     static const char *const FORM_NAMES[PX_ACT_FORMS] = {"f32", "bf16", "q8", "q8k"};
-    for (int column = 0; column < 2; column++) {
+    for (int o = 0; o < N_BY_DTYPE; o++) {
         for (int slot = 0; slot < N_SLOTS; slot++) {
-            if (px_kern_slot(SLOTS[slot]) < 0 || i-- != 0)
+            const size_t at = BY_DTYPE[o].offset + (size_t)slot * sizeof(any_fn);
+            if (px_kern_slot(SLOTS[slot]) < 0 || !function_at(kern, at) || i-- != 0)
                 continue;
-            const size_t at = column == 0 ? offsetof(px_kern, mul) : offsetof(px_kern, decode);
-            return set_row(kern, column == 0 ? "mul" : "decode",
-                           px_dtype_name((uint32_t)SLOTS[slot]), at + (size_t)slot * sizeof(any_fn),
-                           out);
+            return set_row(kern, BY_DTYPE[o].op, px_dtype_name((uint32_t)SLOTS[slot]), at, out);
         }
     }
     if (i < PX_ACT_FORMS)

@@ -257,7 +257,7 @@ void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *i
                   .y = out->data,
                   .y_stride = out->stride,
                   .scratch = d->scratch + (size_t)member * d->scratch_bytes};
-    d->kern->mul[px_kern_slot(m->dtype)](&mul, row0, row1);
+    px_kern_product(d->kern, px_kern_slot(m->dtype), n)(&mul, row0, row1);
 }
 
 int64_t px_pass_grain(int64_t rows)

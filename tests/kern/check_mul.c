@@ -210,7 +210,7 @@ static void multiply(check *c, problem *p, float *y, int64_t row0, int64_t row1)
                       .y = y,
                       .y_stride = p->y_stride,
                       .scratch = p->scratch};
-    c->kern->mul[px_kern_slot(p->dtype)](&m, row0, row1);
+    px_kern_product(c->kern, px_kern_slot(p->dtype), p->cols)(&m, row0, row1);
 }
 
 static size_t y_bytes(const problem *p)
