@@ -51,6 +51,11 @@ static inline void px_store16(void *p, uint16_t u)
     memcpy(p, &u, sizeof u);
 }
 
+static inline void px_store32(void *p, uint32_t u)
+{
+    memcpy(p, &u, sizeof u);
+}
+
 static inline void px_store_f32(void *p, float x)
 {
     memcpy(p, &x, sizeof x);

@@ -85,9 +85,9 @@ size_t px_act_column_bytes(px_act_form form, int64_t k)
 {
     switch (form) {
     case PX_ACT_F32:
-        return px_act_after(k, 4);
+        return px_act_padded(px_act_after(k, 4));
     case PX_ACT_BF16:
-        return px_act_after(k, 2);
+        return px_act_padded(px_act_after(k, 2));
     case PX_ACT_Q8:
         return px_q8_bytes(k);
     case PX_ACT_Q8K:

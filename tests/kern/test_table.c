@@ -86,9 +86,12 @@ static void columns_are_multiples_of_64(void **state)
     assert_int_equal(px_act_column_bytes(PX_ACT_F32, 0), 0);
     assert_int_equal(px_act_column_bytes(PX_ACT_F32, 17), 128);
     assert_int_equal(px_act_column_bytes(PX_ACT_BF16, 33), 128);
-    assert_int_equal(px_act_column_bytes(PX_ACT_Q8, 32), 64 + 64 + 64);
-    assert_int_equal(px_act_column_bytes(PX_ACT_Q8, 2048), 2048 + 256 + 256);
-    assert_int_equal(px_act_column_bytes(PX_ACT_Q8K, 2048), 2048 + 64 + 256);
+    assert_int_equal(px_act_column_bytes(PX_ACT_Q8, 32), 64 + 64 + 64 + 64);
+    assert_int_equal(px_act_column_bytes(PX_ACT_Q8, 2048), 2048 + 256 + 256 + 256);
+    assert_int_equal(px_act_column_bytes(PX_ACT_Q8K, 2048), 2048 + 64 + 256 + 128 + 512);
+    // never a multiple of 4096
+    assert_int_equal(px_act_column_bytes(PX_ACT_F32, 1024), 4096 + 64);
+    assert_int_equal(px_act_column_bytes(PX_ACT_BF16, 4096), 8192 + 64);
 }
 
 int main(void)

@@ -26,7 +26,7 @@ void px_ref_pack_f32(const float *x, int64_t x_stride, int64_t k, int64_t c0, in
         uint8_t *p = column(out, column_bytes, c);
         const size_t n = (size_t)k * sizeof *x;
         memcpy(p, source(x, x_stride, c), n);
-        memset(p + n, 0, px_act_after(k, sizeof *x) - n);
+        memset(p + n, 0, px_act_padded(px_act_after(k, sizeof *x)) - n);
     }
 }
 
@@ -38,7 +38,7 @@ void px_ref_pack_bf16(const float *x, int64_t x_stride, int64_t k, int64_t c0, i
         const float *from = source(x, x_stride, c);
         for (int64_t i = 0; i < k; i++)
             px_store16(p + 2 * i, px_f32_to_bf16(from[i]));
-        memset(p + 2 * k, 0, px_act_after(k, 2) - 2 * (size_t)k);
+        memset(p + 2 * k, 0, px_act_padded(px_act_after(k, 2)) - 2 * (size_t)k);
     }
 }
 
@@ -82,7 +82,9 @@ void px_ref_pack_q8(const float *x, int64_t x_stride, int64_t k, int64_t c0, int
             const size_t at = (size_t)(i / PX_Q8_BLOCK) * sizeof(float);
             const float d = quantize(from + i, PX_Q8_BLOCK, q);
             px_store_f32(p + px_q8_d_offset(k) + at, d);
-            px_store_f32(p + px_q8_ds_offset(k) + at, d * (float)sum_of(q, PX_Q8_BLOCK));
+            const int sum = sum_of(q, PX_Q8_BLOCK);
+            px_store_f32(p + px_q8_ds_offset(k) + at, d * (float)sum);
+            px_store32(p + px_q8_start_offset(k) + at, (uint32_t)(-PX_ACT_SHIFT * sum));
         }
     }
 }
@@ -99,8 +101,17 @@ void px_ref_pack_q8k(const float *x, int64_t x_stride, int64_t k, int64_t c0, in
             const float d = quantize(from + i, PX_Q8K_BLOCK, q);
             px_store_f32(p + px_q8k_d_offset(k) + (size_t)(i / PX_Q8K_BLOCK) * sizeof(float), d);
             uint8_t *sums = p + px_q8k_sums_offset(k) + (size_t)(i / PX_Q8K_SUM) * sizeof(int16_t);
-            for (int s = 0; s < PX_Q8K_BLOCK / PX_Q8K_SUM; s++)
-                px_store16(sums + 2 * s, (uint16_t)sum_of(q + s * PX_Q8K_SUM, PX_Q8K_SUM));
+            uint8_t *start =
+                p + px_q8k_start_offset(k) + (size_t)(i / PX_Q8K_SUM) * sizeof(int32_t);
+            for (int s = 0; s < PX_Q8K_BLOCK / PX_Q8K_SUM; s++) {
+                const int sum = sum_of(q + s * PX_Q8K_SUM, PX_Q8K_SUM);
+                px_store16(sums + 2 * s, (uint16_t)sum);
+                px_store32(start + 4 * s, (uint32_t)(-PX_ACT_SHIFT * sum));
+            }
+            uint8_t *sums32 =
+                p + px_q8k_sums32_offset(k) + (size_t)(i / PX_Q8K_SUM32) * sizeof(int16_t);
+            for (int s = 0; s < PX_Q8K_BLOCK / PX_Q8K_SUM32; s++)
+                px_store16(sums32 + 2 * s, (uint16_t)sum_of(q + s * PX_Q8K_SUM32, PX_Q8K_SUM32));
         }
     }
 }

@@ -50,6 +50,7 @@ void LEVEL(pack_q8)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int
         uint8_t *p = (uint8_t *)out + (size_t)c * column_bytes;
         float *d = (float *)(void *)(p + px_q8_d_offset(k));
         float *ds = (float *)(void *)(p + px_q8_ds_offset(k));
+        int32_t *start = (int32_t *)(void *)(p + px_q8_start_offset(k));
         memset(p + k, 0, px_q8_d_offset(k) - (size_t)k);
         memset(d, 0, px_q8_bytes(k) - px_q8_d_offset(k));
         for (int64_t b = 0; b < k / PX_Q8_BLOCK; b++) {
@@ -57,6 +58,7 @@ void LEVEL(pack_q8)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int
             d[b] = quantize(x + c * x_stride + b * PX_Q8_BLOCK, PX_Q8_BLOCK,
                             (int8_t *)p + b * PX_Q8_BLOCK, PX_Q8_BLOCK, &sum);
             ds[b] = d[b] * sum;
+            start[b] = -PX_ACT_SHIFT * (int32_t)sum;
         }
     }
 }
@@ -69,13 +71,19 @@ void LEVEL(pack_q8k)(const float *x, int64_t x_stride, int64_t k, int64_t c0, in
         uint8_t *p = (uint8_t *)out + (size_t)c * column_bytes;
         float *d = (float *)(void *)(p + px_q8k_d_offset(k));
         int16_t *sums = (int16_t *)(void *)(p + px_q8k_sums_offset(k));
+        int16_t *sums32 = (int16_t *)(void *)(p + px_q8k_sums32_offset(k));
+        int32_t *start = (int32_t *)(void *)(p + px_q8k_start_offset(k));
         memset(d, 0, px_q8k_bytes(k) - px_q8k_d_offset(k));
         for (int64_t b = 0; b < k / PX_Q8K_BLOCK; b++) {
             float whole[SUMS];
             d[b] = quantize(x + c * x_stride + b * PX_Q8K_BLOCK, PX_Q8K_BLOCK,
                             (int8_t *)p + b * PX_Q8K_BLOCK, PX_Q8K_SUM, whole);
-            for (int s = 0; s < SUMS; s++)
+            for (int s = 0; s < SUMS; s++) {
                 sums[b * SUMS + s] = (int16_t)whole[s];
+                start[b * SUMS + s] = -PX_ACT_SHIFT * (int32_t)whole[s];
+            }
+            for (int s = 0; s < SUMS / 2; s++)
+                sums32[b * SUMS / 2 + s] = (int16_t)(whole[2 * s] + whole[2 * s + 1]);
         }
     }
 }
