@@ -238,7 +238,8 @@ typedef struct pith_plan {
     uint64_t weight_bytes;   /* out: mapped from the file, shared with other processes */
     uint64_t kv_bytes;       /* out: when the context is full; committed as it fills */
     uint64_t kv_token_bytes; /* out: of one token */
-    uint64_t work_bytes;     /* out: activations, logits, tokenizer */
+    uint64_t work_bytes;     /* out: activations, logits and the sampler's buffers at their largest;
+                                the system gives memory as it is touched */
 } pith_plan;
 
 /* Fills the rest of *plan from its first members, those left at their defaults too. Reads no

@@ -203,8 +203,6 @@ pith_status px_model_describe(pith_model *m, pith_error *err)
                                          "general.source.huggingface.repository",
                                          "general.repo_url",
                                          "general.url",
-                                         "general.huggingface.repository",
-                                         "general.source.hf_repo",
                                          NULL};
     const px_source *s = m->source;
     m->info = (pith_model_info){.size = sizeof m->info, .family = ""};

@@ -243,7 +243,7 @@ typedef struct canceller {
 static int note_start(void *user, const pith_event *event)
 {
     (void)event;
-    ((canceller *)user)->started = true;
+    __atomic_store_n(&((canceller *)user)->started, true, __ATOMIC_RELAXED);
     return 0;
 }
 
