@@ -451,6 +451,43 @@ PITH_API pith_status pith_session_set(pith_session *session, const int32_t *toke
  * none. From any thread, and from a signal handler. */
 PITH_API void pith_session_cancel(pith_session *session);
 
+/* What one session is to do in a step. */
+typedef struct pith_step_item {
+    pith_session *session; /* each of the engine, none twice */
+    const int32_t *tokens; /* to append behind those that it holds; lent for the call */
+    int32_t n;             /* at least 1 */
+    int32_t n_logits;    /* rows of logits that are wanted, of the last n_logits of these tokens: 1
+                            for the next token, n for all, 0 for none */
+    const float *logits; /* out: [n_logits, n_vocab] f32, lent until the next call with the engine
+                            or any session of it; NULL when none are wanted or the step failed */
+    pith_status status;  /* out: what is wrong with this item, PITH_OK for all others */
+} pith_step_item;
+
+/* Computes tokens of many sessions together: prompt chunks and single tokens mixed, in any order.
+ * The weights are read once for all of them, so that a step of eight sessions takes little longer
+ * than one of a single session. A session that holds the last token of an answer, which is never
+ * computed with it, computes that one too. In all, at most the engine's n_batch tokens, max_logits
+ * rows and max_sessions items; 0 items do nothing. Overflow policies have no part here: a context
+ * that would be too long is an error.
+ *
+ * All or nothing: on failure no session has grown, and the step may be tried again without the
+ * items whose status is not PITH_OK. Where every status is PITH_OK the fault is the step's as a
+ * whole: too many tokens or rows, or NUMERIC. Errors: ARGUMENT, CONTEXT, MEMORY (the cache is full:
+ * free or shorten another session), CANCELLED (by pith_session_cancel, looked at before a step of
+ * several items and also during one of a single item), NUMERIC (NaN in the logits), BUSY (from
+ * inside a callback of the engine).
+ *
+ * Results do not depend on the number of threads. How many tokens a step has decides which kernels
+ * compute it, and so the last bits of the logits. Cost: no heap, one pass over the weights.
+ *
+ *   pith_step_item items[2] = {{.session = a, .tokens = &next, .n = 1, .n_logits = 1},
+ *                              {.session = b, .tokens = prompt, .n = 60, .n_logits = 1}};
+ *   if (pith_engine_step(engine, items, 2, &err) == PITH_OK)
+ *       use(items[0].logits, items[1].logits);
+ */
+PITH_API pith_status pith_engine_step(pith_engine *engine, pith_step_item *items, int32_t n_items,
+                                      pith_error *err);
+
 /* ------------------------------------------------------------------ sampling */
 
 /* How a token is chosen from logits. Fill with pith_sampling_init, then change. Formulas and order:

@@ -143,7 +143,12 @@ static pith_status fill(pith_engine *e, pith_error *err)
     px_decoder_options d = {
         .max_batch = setup->n_batch, .max_logits = setup->max_logits, .n_ctx = setup->n_ctx};
     st = px_decoder_new(hp, &e->model->weights, &e->kern, e->pool, &d, &e->decoder, err);
-    return st == PITH_OK ? px_candidates_init(&e->candidates, hp->n_vocab, err) : st;
+    if (st == PITH_OK)
+        st = px_candidates_init(&e->candidates, hp->n_vocab, err);
+    if (st != PITH_OK)
+        return st;
+    e->chunks = px_malloc((size_t)setup->max_sessions, sizeof *e->chunks);
+    return e->chunks ? PITH_OK : px_fail_memory(err, "an engine's steps");
 }
 
 pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
@@ -179,6 +184,7 @@ void pith_engine_free(pith_engine *engine)
     px_kv_pool_free(engine->kv);
     px_pool_free(engine->pool);
     px_candidates_clear(&engine->candidates);
+    px_free(engine->chunks);
     px_free(engine);
 }
 

@@ -40,6 +40,7 @@ struct pith_engine {
     px_decoder *decoder;
     px_kv_pool *kv;
     px_candidates candidates;
+    px_chunk *chunks; // [max_sessions] of the step at hand
     int32_t n_sessions;
     bool busy; // inside a call
 };

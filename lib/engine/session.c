@@ -122,20 +122,35 @@ bool px_session_cancelled(const pith_session *s)
     return __atomic_load_n(&s->cancel, __ATOMIC_RELAXED) != 0;
 }
 
-pith_status px_session_begin(pith_session *s, pith_error *err)
+void px_session_forget_cancel(pith_session *s)
 {
-    if (s->engine->busy)
+    __atomic_store_n(&s->cancel, 0, __ATOMIC_RELAXED);
+}
+
+pith_status px_engine_begin(pith_engine *e, pith_error *err)
+{
+    if (e->busy)
         return px_fail(err, PITH_E_BUSY,
                        "the engine is inside a call; a callback must not call "
                        "into it, but for pith_session_cancel");
-    s->engine->busy = true;
+    e->busy = true;
     return PITH_OK;
+}
+
+void px_engine_end(pith_engine *e)
+{
+    e->busy = false;
+}
+
+pith_status px_session_begin(pith_session *s, pith_error *err)
+{
+    return px_engine_begin(s->engine, err);
 }
 
 void px_session_end(pith_session *s)
 {
-    s->engine->busy = false;
-    __atomic_store_n(&s->cancel, 0, __ATOMIC_RELAXED);
+    px_engine_end(s->engine);
+    px_session_forget_cancel(s);
 }
 
 /* ---- placing */

@@ -23,11 +23,17 @@ struct pith_session {
 };
 
 /* Marks the engine as inside a call. Errors: BUSY when it is (a callback called back). Every begin
- * that succeeds needs its end, which also forgets a cancel that came during the call. */
+ * that succeeds needs its end. */
+pith_status px_engine_begin(pith_engine *e, pith_error *err);
+void px_engine_end(pith_engine *e);
+
+/* The same for a call with one session, whose end also forgets a cancel that came during the call.
+ */
 pith_status px_session_begin(pith_session *s, pith_error *err);
 void px_session_end(pith_session *s);
 
 bool px_session_cancelled(const pith_session *s);
+void px_session_forget_cancel(pith_session *s);
 
 /* What became of tokens that were handed to a session. */
 typedef struct px_placed {
