@@ -13,6 +13,7 @@ void px_kern_add_ref(px_kern *kern);
 void px_kern_add_avx2(px_kern *kern);
 void px_kern_add_avx512(px_kern *kern);
 void px_kern_add_vnni(px_kern *kern);
+void px_kern_add_bf16(px_kern *kern);
 #endif
 
 #endif

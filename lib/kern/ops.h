@@ -106,6 +106,10 @@ typedef void (*px_attn_fn)(const px_attn *a);
 
 enum { PX_KERN_DTYPES = 48 }; // slots; px_kern_slot maps a dtype to one
 
+/* Each member's scratch. Room for panels of unpacked weights and for attention's scores, and small
+ * beside a second-level cache. */
+enum { PX_KERN_SCRATCH = 256 << 10 };
+
 typedef struct px_kern {
     px_cpu_level level; // the cap it was filled for
     px_act_form form[PX_KERN_DTYPES];

@@ -10,10 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Each member's scratch. Room for a tile of unpacked weights and for attention's scores, and small
- * beside a second-level cache. */
-enum { SCRATCH_BYTES = 256 << 10 };
-
 /* ---- slots */
 
 static const px_dtype SLOTS[] = {
@@ -42,9 +38,8 @@ typedef struct adder {
 static const adder ADDERS[] = {
     {PX_CPU_REF, px_kern_add_ref},
 #if defined(__x86_64__)
-    {PX_CPU_AVX2, px_kern_add_avx2},
-    {PX_CPU_AVX512, px_kern_add_avx512},
-    {PX_CPU_VNNI, px_kern_add_vnni},
+    {PX_CPU_AVX2, px_kern_add_avx2}, {PX_CPU_AVX512, px_kern_add_avx512},
+    {PX_CPU_VNNI, px_kern_add_vnni}, {PX_CPU_BF16, px_kern_add_bf16},
 #endif
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };
@@ -61,7 +56,7 @@ static void fill(px_kern *kern, px_cpu_level level)
 {
     memset(kern, 0, sizeof *kern);
     kern->level = level;
-    kern->scratch_bytes = SCRATCH_BYTES;
+    kern->scratch_bytes = PX_KERN_SCRATCH;
     for (int i = 0; i < N_ADDERS; i++)
         if (px_cpu_runs(ADDERS[i].level, level))
             ADDERS[i].add(kern);

@@ -4,10 +4,13 @@
  * that this machine runs, with 1 and 2 threads, in every cut of the sequence into steps.
  *
  * The bound is issue 2's: 1e-4 of the largest logit of the row. The one exception is a level that
- * multiplies bf16 weights with activations rounded to bf16: each of the about 7 products of a layer
- * then sees inputs that are off by up to 2^-9 (rms 2^-9 / sqrt(3) = 1.1e-3 of each value), which
- * gives logits with an rms error of some 1e-2 of their own spread; BF16_BOUND is four such errors
- * on a row whose largest logit is two to three spreads.
+ * multiplies bf16 and f16 weights with activations rounded to bf16: each of the about 7 products of
+ * a layer then sees inputs that are off by up to 2^-9 (rms 2^-9 / sqrt(3) = 1.1e-3 of each value),
+ * f16 weights as much again. How these models pass such errors on is known from their f16 caches
+ * (sensitivity.txt): keys and values rounded 8 times as finely move logits by 6e-4 to 3.6e-3
+ * (phi35). 8 times that, times the root of 7 roundings for 2, is 1e-2 to 5.4e-2; measured are 8e-3
+ * to 4.3e-2, phi35 again the worst. BF16_BOUND is 6e-2. The products themselves are held to 1e-6 by
+ * kerncheck, and the same models in f32 files to 1e-4 at this level too.
  */
 #include "support/support.h"
 
@@ -26,7 +29,7 @@
 #include <unistd.h>
 
 static const double BOUND = 1e-4;
-static const double BF16_BOUND = 3e-2;
+static const double BF16_BOUND = 6e-2;
 
 static runner_machine M; // made once for the whole program
 

@@ -5,9 +5,12 @@
  * bound is (depth + 8) * EPS * sum |a b|: a sum of f32 takes its terms through at most `depth`
  * additions one after the other, each with a relative error of EPS of a partial sum that is no
  * larger than sum |a b|; 8 stands for the roundings of decoding (2), of the products with scales
- * (3) and of the final sum across lanes (3). depth is k / 8 for float weights (8 lanes at least),
- * two a block for the rest. Where weights have an offset, |a| is |scale q| + |offset|, since the
- * two parts are summed apart.
+ * (3) and of the final sum across lanes (3). depth is k / 8 for float weights and few columns (8
+ * lanes at least), k for many (one row a lane), two a block for the rest. Where weights have an
+ * offset, |a| is |scale q| + |offset|, since the two parts are summed apart.
+ *
+ * A level whose float products take bf16 activations multiplies weights rounded to bf16, with few
+ * columns and many: the expected value is the product of these.
  *
  * Integer parts are compared exactly, on data whose every partial sum is a whole number below 2^24.
  */
@@ -32,6 +35,7 @@ typedef struct problem {
     int64_t k, rows, cols;
     data kind;
     size_t row_bytes; // may leave a gap behind a row
+    bool many;        // the kernel for many columns
     uint8_t *w;
     float *x; // [cols, k] before packing
     px_act act;
@@ -115,7 +119,7 @@ static void make_weights(check *c, problem *p)
 
 static void make_activations(check *c, problem *p)
 {
-    const px_act_form form = c->ref->form[px_kern_slot(p->dtype)];
+    const px_act_form form = c->kern->form[px_kern_slot(p->dtype)];
     const size_t column_bytes =
         px_act_column_bytes(form, p->k) + (check_int(c, 0, 1) ? 0 : PX_ACT_ALIGN);
     uint8_t *packed = check_memory(column_bytes * (size_t)p->cols);
@@ -145,6 +149,8 @@ static double activation(const problem *p, int64_t col, int64_t i)
         const px_q8k_column x = px_q8k_column_of(&p->act, col);
         return (double)x.q[i] * (double)x.d[i / PX_Q8K_BLOCK];
     }
+    if (p->act.form == PX_ACT_BF16)
+        return (double)px_bf16_to_f32(px_load16(px_act_column(&p->act, col) + 2 * i));
     return (double)((const float *)(const void *)px_act_column(&p->act, col))[i];
 }
 
@@ -170,6 +176,7 @@ static double depth_of(const problem *p)
 {
     return p->act.form == PX_ACT_Q8    ? 2.0 * (double)(p->k / PX_Q8_BLOCK)
            : p->act.form == PX_ACT_Q8K ? 2.0 * (double)(p->k / PX_Q8K_BLOCK)
+           : p->many                   ? (double)p->k
                                        : (double)p->k / 8;
 }
 
@@ -177,12 +184,15 @@ static void compare(check *c, const problem *p)
 {
     float *w = check_memory((size_t)p->k * sizeof *w);
     double *size = check_memory((size_t)p->k * sizeof *size);
-    const char *what = test_format("%s k %lld, %lld rows, %lld columns, data %d, (row, column)",
-                                   px_dtype_name((uint32_t)p->dtype), (long long)p->k,
-                                   (long long)p->rows, (long long)p->cols, (int)p->kind);
+    const char *what =
+        test_format("%s%s k %lld, %lld rows, %lld columns, data %d, (row, column)",
+                    px_dtype_name((uint32_t)p->dtype), p->many ? " tile" : "", (long long)p->k,
+                    (long long)p->rows, (long long)p->cols, (int)p->kind);
     for (int64_t r = 0; r < p->rows; r++) {
         const uint8_t *row = p->w + (size_t)r * p->row_bytes;
         px_traits_get(p->dtype)->decode(row, w, p->k);
+        for (int64_t i = 0; p->act.form == PX_ACT_BF16 && i < p->k; i++)
+            w[i] = px_bf16_to_f32(px_f32_to_bf16(w[i]));
         magnitudes(p, row, w, size);
         for (int64_t col = 0; col < p->cols; col++) {
             double sum = 0, abs_sum = 0;
@@ -210,7 +220,8 @@ static void multiply(check *c, problem *p, float *y, int64_t row0, int64_t row1)
                       .y = y,
                       .y_stride = p->y_stride,
                       .scratch = p->scratch};
-    px_kern_product(c->kern, px_kern_slot(p->dtype), p->cols)(&m, row0, row1);
+    const int slot = px_kern_slot(p->dtype);
+    (p->many ? c->kern->tile : c->kern->mul)[slot](&m, row0, row1);
 }
 
 static size_t y_bytes(const problem *p)
@@ -219,9 +230,9 @@ static size_t y_bytes(const problem *p)
 }
 
 static void make(check *c, problem *p, px_dtype dtype, int64_t k, int64_t rows, int64_t cols,
-                 data kind)
+                 data kind, bool many)
 {
-    *p = (problem){.dtype = dtype, .k = k, .rows = rows, .cols = cols, .kind = kind};
+    *p = (problem){.dtype = dtype, .k = k, .rows = rows, .cols = cols, .kind = kind, .many = many};
     make_weights(c, p);
     make_activations(c, p);
     p->y_stride = rows + 3; // three floats behind each column must stay
@@ -229,10 +240,12 @@ static void make(check *c, problem *p, px_dtype dtype, int64_t k, int64_t rows, 
     p->scratch = check_memory(c->kern->scratch_bytes);
 }
 
-static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind)
+/* One problem by the kernel for few columns or the one for many. */
+static void check_kernel(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind,
+                         bool many)
 {
     problem p;
-    make(c, &p, dtype, k, rows, cols, kind);
+    make(c, &p, dtype, k, rows, cols, kind, many);
     multiply(c, &p, p.y, 0, rows);
     compare(c, &p);
     for (int64_t col = 0; col < cols; col++)
@@ -253,12 +266,20 @@ static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t
     check_release();
 }
 
+/* Both kernels take any number of columns. */
+static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind)
+{
+    check_kernel(c, dtype, k, rows, cols, kind, false);
+    if (c->kern->tile[px_kern_slot(dtype)] && !c->failed)
+        check_kernel(c, dtype, k, rows, cols, kind, true);
+}
+
 /* A NaN or infinity in one column reaches that column alone, in one row that row alone. */
-static void check_not_finite(check *c, px_dtype dtype)
+static void check_not_finite(check *c, px_dtype dtype, bool many)
 {
     const px_dtype_info *info = px_dtype_get((uint32_t)dtype);
     problem p;
-    make(c, &p, dtype, 512, 5, 3, ORDINARY);
+    make(c, &p, dtype, 512, 5, 3, ORDINARY, many);
     const float bad = check_int(c, 0, 1) ? NAN : INFINITY;
     p.x[512 + 77] = bad;
     c->ref->pack[p.act.form](p.x, 512, 512, 0, 3, (void *)(uintptr_t)p.act.data,
@@ -292,7 +313,7 @@ void check_mul(check *c, px_dtype dtype)
 {
     static const int64_t FLOAT_K[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 127, 260, 1009};
     static const int64_t BLOCKS[] = {0, 1, 2, 3, 4, 5, 7, 8, 13, 16, 37};
-    static const int64_t ROWS[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 17, 33};
+    static const int64_t ROWS[] = {0, 1, 2, 3, 4, 5, 7, 8, 17, 33, 101};
     static const int64_t COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 19};
     const int64_t block = px_dtype_get((uint32_t)dtype)->block_elements;
     const int n_k = block == 1 ? 14 : 11;
@@ -313,8 +334,11 @@ void check_mul(check *c, px_dtype dtype)
     }
     if (!c->failed)
         check_one(c, dtype, 8192, 3, 2, ORDINARY);
-    for (int i = 0; i < 4 && !c->failed; i++)
-        check_not_finite(c, dtype);
+    for (int i = 0; i < 4 && !c->failed; i++) {
+        check_not_finite(c, dtype, false);
+        if (c->kern->tile[px_kern_slot(dtype)] && !c->failed)
+            check_not_finite(c, dtype, true);
+    }
 }
 
 void check_decode(check *c, px_dtype dtype)

@@ -52,7 +52,8 @@ void check_pack(check *c, px_act_form form)
     const int64_t step = form == PX_ACT_Q8 ? PX_Q8_BLOCK : form == PX_ACT_Q8K ? PX_Q8K_BLOCK : 1;
     static const float ODD[] = {NAN, -NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-45f, 1e-31f, 3e38f};
     for (int64_t blocks = 0; blocks < 12; blocks++) {
-        const int64_t k = blocks * step, n = 4;
+        // floats have no blocks: every short end of vectors of 8 and 16
+        const int64_t k = step > 1 ? blocks * step : blocks * blocks, n = 4;
         float *x = row(c, k * n, 1.0f);
         same_bytes(c, form, x, k, n);
         for (size_t v = 0; v < sizeof ODD / sizeof ODD[0] && k > 0; v++) {
@@ -64,6 +65,8 @@ void check_pack(check *c, px_act_form form)
         same_bytes(c, form, x, k, n);
         for (int64_t i = 0; i < k * n; i++)
             x[i] = 1e-32f * (float)(i % 5);
+        same_bytes(c, form, x, k, n);
+        test_random_bytes(&c->random, x, (size_t)(k * n) * sizeof *x); // every class of number
         same_bytes(c, form, x, k, n);
         check_release();
     }

@@ -104,7 +104,8 @@ static void check_covered(run *r, const px_kern *kern)
 {
     px_kern_row row;
     for (int i = 0; px_kern_row_at(kern, i, &row); i++) {
-        bool covered = strcmp(row.op, "mul") == 0 || strcmp(row.op, "decode") == 0;
+        bool covered = strcmp(row.op, "mul") == 0 || strcmp(row.op, "tile") == 0 ||
+                       strcmp(row.op, "decode") == 0;
         for (int p = 0; p < N_PARTS; p++)
             covered |= strcmp(PARTS[p].op, row.op) == 0 && strcmp(PARTS[p].detail, row.detail) == 0;
         if (!covered) {

@@ -16,6 +16,8 @@ void LEVEL(rope_pairs)(float *x, const float *cosines, const float *sines, int64
 void LEVEL(rope_halves)(float *x, const float *cosines, const float *sines, int64_t n_rot);
 
 /* pack.h */
+void LEVEL(pack_bf16)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1,
+                      void *out, size_t column_bytes);
 void LEVEL(pack_q8)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1, void *out,
                     size_t column_bytes);
 void LEVEL(pack_q8k)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1, void *out,

@@ -1,7 +1,7 @@
 /*
- * pack: activations to 8 bits, values into the KV cache, and decoding of f16 and bf16, for any
- * instruction set. The same f32 operations as ref/pack.c, so the same bytes. Included once in a
- * file of each, after its vec header.
+ * pack: activations to bf16 and to 8 bits, values into the KV cache, and decoding of f16 and bf16,
+ * for any instruction set. The same f32 operations as ref/pack.c, so the same bytes. Included once
+ * in a file of each, after its vec header.
  */
 #include "kern/act.h"
 #include "kern/blocks.h"
@@ -41,6 +41,22 @@ static inline float quantize(const float *x, int n, int8_t *q, int step, float *
         sums[s] = vf_sum(sum);
     }
     return amax / 127.0f;
+}
+
+void LEVEL(pack_bf16)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1,
+                      void *out, size_t column_bytes)
+{
+    for (int64_t c = c0; c < c1; c++) {
+        const float *from = x + c * x_stride;
+        uint8_t *p = (uint8_t *)out + (size_t)c * column_bytes;
+        int64_t i = 0;
+        for (; i + VF_N <= k; i += VF_N)
+            vf_store_bf16(p + 2 * i, vf_load(from + i));
+        if (i < k)
+            vf_store_bf16(p + 2 * i, vf_load_part(from + i, k - i));
+        i = (k + VF_N - 1) / VF_N * VF_N; // whole vectors fit: columns are padded to 64 bytes
+        memset(p + 2 * i, 0, px_act_after(k, 2) - 2 * (size_t)i);
+    }
 }
 
 void LEVEL(pack_q8)(const float *x, int64_t x_stride, int64_t k, int64_t c0, int64_t c1, void *out,

@@ -15,6 +15,7 @@ void px_kern_add_avx2(px_kern *kern)
     kern->mul[px_kern_slot(PX_BF16)] = px_avx2_mul_bf16;
     kern->decode[px_kern_slot(PX_F16)] = px_avx2_decode_f16;
     kern->decode[px_kern_slot(PX_BF16)] = px_avx2_decode_bf16;
+    kern->pack[PX_ACT_BF16] = px_avx2_pack_bf16;
     kern->pack[PX_ACT_Q8] = px_avx2_pack_q8;
     kern->pack[PX_ACT_Q8K] = px_avx2_pack_q8k;
     kern->rms_norm = px_avx2_rms_norm;
