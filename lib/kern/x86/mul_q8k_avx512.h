@@ -1,64 +1,157 @@
 /*
- * mul_q8k_avx512: super-blocks of 256 codes times Q8K activations, 64 codes a vector. Included once
- * for each level of AVX-512, which defines LEVEL and add_dot16(sum, a, b): sum plus products of
- * 16-bit pairs in 32 lanes.
+ * mul_q8k_avx512: super-blocks of 256 codes times Q8K activations, few columns. Included once for
+ * each level of AVX-512, which defines
  *
- * As mul_q8k_avx2: maddubs to 16 bits, then products with the scale of each 16 values, which a
- * permutation spreads from 16 numbers to 32 lanes.
+ *   LEVEL(name)          the names of the level
+ *   add_dot16(sum, a, b) sum plus products of 16-bit pairs, 16 lanes of 32 bits
+ *   CODE_SHIFT, dot_codes(q, x): products of signed codes and activations in fours; the level holds
+ *                        codes as q + CODE_SHIFT, unsigned, where CODE_SHIFT is not 0
+ *
+ * One row at a time, four super-blocks of it together: memory is read in one straight line, which
+ * is what the prefetchers of a processor follow best. Codes go unsigned and in the order of their
+ * values, 64 a vector: maddubs to sums of pairs (16 bits), then a 16-bit dot with the integer scale
+ * of each 16 values. Headers are taken apart for four super-blocks in one vector, block i in lane i
+ * of 128 bits; 6 shuffles bring the sums of four blocks into the same lanes, and one f32 step
+ * serves all four. What codes are stored above their values (bias) is taken away in integers as
+ * bias * (scales . sums of activations); minima meet the same sums.
+ *
+ * A last group of fewer blocks takes its last block again, with an activation scale of 0. Each
+ * product takes the same steps however rows and columns are grouped.
+ *
+ * Largest integers: 4 vectors of 4 products 63 * 127 * 127, 16 million a lane, 65 million when four
+ * lanes meet; bias 32 * 128 * 4064 * 2.
  */
 #include "kern/act.h"
 #include "kern/x86/ops_x86.h"
-#include "kern/x86/unpack_avx2.h"
+#include "kern/x86/unpack_avx512.h"
 
-enum { COLS = 4 };
+enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 2048 };
 
-typedef void (*unpack_fn)(const void *block, codes256 *out);
+/* Four super-blocks of a row. */
+typedef struct group {
+    const uint8_t *w[BLOCKS];
+    int64_t at[BLOCKS]; // their places in a column
+} group;
 
-/* A super-block in the form in which it is multiplied. */
-typedef struct weights {
-    __m512i q[4]; // |q| where codes are signed
-    __m512i scales[4];
-    __mmask64 negative[4];
-    __m256i minima;
-    float d, dmin;
-} weights;
+/* What a column brings to them. */
+typedef struct column {
+    __m512 d;       // of block i in lane i, four times
+    __m512i lo, hi; // its sums of 16 values 0 to 7 and 8 to 15 there; or lo: sums of 32
+} column;
 
-INLINE void prepare(const void *block, unpack_fn unpack, const bool is_signed, const bool minima,
-                    weights *w)
+/* How a format comes apart. */
+typedef struct format {
+    int block_bytes;
+    bool sub16;  // sub-blocks of 16 values, not 32
+    bool minima; // has minima; else scales times bias are what is taken away
+    int bias;    // as a power of two; -1: none
+    void (*head)(const uint8_t *const w[BLOCKS], heads *h);
+    void (*codes)(const uint8_t *block, __m512i q[VECTORS]);
+    __m512i (*add)(__m512i sum, __m512i q, __m512i x, __m512i scales, int v); // vector v
+} format;
+
+/* ---- one vector of codes */
+
+/* Codes below 64, scales of 16 values in 16 words. */
+INLINE __m512i add_sub16(__m512i sum, __m512i q, __m512i x, __m512i scales, int v)
 {
-    // scale 4 i + l / 8 for lane l of vector i
-    static const int16_t PLACE[32] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
-                                      2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
-    codes256 c;
-    unpack(block, &c);
-    const __m512i all = _mm512_castsi256_si512(load256(c.sc));
-    const __m512i place = _mm512_loadu_si512(PLACE);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        const __m512i q = _mm512_inserti64x4(_mm512_castsi256_si512(c.q[2 * i]), c.q[2 * i + 1], 1);
-        const __m512i from = _mm512_add_epi16(place, _mm512_set1_epi16((short)(4 * i)));
-        w->scales[i] = _mm512_permutexvar_epi16(from, all);
-        w->q[i] = is_signed ? _mm512_abs_epi8(q) : q;
-        w->negative[i] = is_signed ? _mm512_movepi8_mask(q) : 0;
-    }
-    if (minima) {
-        w->minima = load256(c.mn);
-        w->dmin = c.dmin;
-    }
-    w->d = c.d;
+    const __m512i place = _mm512_add_epi16(word_runs(), _mm512_set1_epi16((short)(4 * v)));
+    return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_permutexvar_epi16(place, scales));
 }
 
-INLINE __m512i dot256(const weights *w, const int8_t *x, const bool is_signed)
+/* Scales of 32 values in 8 words of every lane. */
+INLINE __m512i add_sub32(__m512i sum, __m512i q, __m512i x, __m512i scales, int v)
 {
-    __m512i sum = _mm512_setzero_si512();
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        __m512i a = _mm512_loadu_si512(x + 64 * i);
-        if (is_signed)
-            a = _mm512_mask_sub_epi8(a, w->negative[i], _mm512_setzero_si512(), a);
-        sum = add_dot16(sum, _mm512_maddubs_epi16(w->q[i], a), w->scales[i]);
+    const int a = 4 * v | (4 * v + 1) << 8, b = (4 * v + 2) | (4 * v + 3) << 8;
+    return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_shuffle_epi8(scales, counts16(a, b)));
+}
+
+/* Signed codes, scales of 32 values in 8 dwords. */
+INLINE __m512i add_signed(__m512i sum, __m512i q, __m512i x, __m512i scales, int v)
+{
+    const __m512i place = counts32(2 * v, 2 * v + 1);
+    return _mm512_add_epi32(
+        sum, _mm512_mullo_epi32(dot_codes(q, x), _mm512_permutexvar_epi32(place, scales)));
+}
+
+/* ---- products */
+
+/* The sum of the lanes of t[i] in lane i, in four parts. */
+INLINE __m512i gather(const __m512i t[BLOCKS])
+{
+    const __m512i a = _mm512_add_epi32(_mm512_shuffle_i64x2(t[0], t[1], 0x44),
+                                       _mm512_shuffle_i64x2(t[0], t[1], 0xee));
+    const __m512i b = _mm512_add_epi32(_mm512_shuffle_i64x2(t[2], t[3], 0x44),
+                                       _mm512_shuffle_i64x2(t[2], t[3], 0xee));
+    return _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
+}
+
+/* The first `live` of four super-blocks from b on. */
+INLINE column column_at(const px_q8k_column *x, int64_t b, const bool sub16, int live)
+{
+    const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m128 d = _mm_maskz_loadu_ps((__mmask8)((1u << live) - 1), x->d + b);
+    column c = {.d = _mm512_permutexvar_ps(four, _mm512_castps128_ps512(d))};
+    if (sub16) {
+        const __m512i low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+        const __m512i high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
+        const uint32_t words = live < 4 ? (1u << 8 * live) - 1 : ~0u; // of 64 dwords, 8 a block
+        const int16_t *s = x->sums + 16 * b;
+        const __m512i first = _mm512_maskz_loadu_epi32((__mmask16)words, s);
+        const __m512i second = _mm512_maskz_loadu_epi32((__mmask16)(words >> 16), s + 32);
+        c.lo = _mm512_permutex2var_epi64(first, low, second);
+        c.hi = _mm512_permutex2var_epi64(first, high, second);
+    } else {
+        const uint32_t words = (1u << 4 * live) - 1;
+        c.lo = c.hi = _mm512_maskz_loadu_epi32((__mmask16)words, x->sums32 + 8 * b);
     }
-    return sum;
+    return c;
+}
+
+/* Adds `live` super-blocks from b on of a row at w to cols sums. */
+INLINE void add_group(const px_q8k_column *x, const int cols, const uint8_t *w, int64_t b, int live,
+                      const format f, __m512 *sum)
+{
+    group g;
+    heads h;
+    __m512i t[COLS][BLOCKS];
+#pragma GCC unroll 4
+    for (int i = 0; i < BLOCKS; i++) {
+        g.at[i] = b + (i < live ? i : live - 1);
+        g.w[i] = w + (i < live ? i : live - 1) * f.block_bytes;
+    }
+    f.head(g.w, &h);
+    for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
+        _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T1);
+#pragma GCC unroll 4
+    for (int i = 0; i < BLOCKS; i++) {
+        __m512i q[VECTORS];
+        f.codes(g.w[i], q);
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++) {
+            t[j][i] = _mm512_setzero_si512();
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++)
+                t[j][i] =
+                    f.add(t[j][i], q[v],
+                          _mm512_loadu_si512(x[j].q + g.at[i] * PX_Q8K_BLOCK + 64 * v), h.sc[i], v);
+        }
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < cols; j++) {
+        const column c = column_at(&x[j], b, f.sub16, live);
+        __m512i whole = gather(t[j]), least = _mm512_setzero_si512();
+        if (f.minima || f.bias >= 0)
+            least = _mm512_madd_epi16(h.mn[0], c.lo);
+        if ((f.minima || f.bias >= 0) && f.sub16)
+            least = _mm512_add_epi32(least, _mm512_madd_epi16(h.mn[1], c.hi));
+        if (f.bias >= 0)
+            whole = _mm512_sub_epi32(whole, _mm512_slli_epi32(least, (unsigned)f.bias));
+        sum[j] = _mm512_fmadd_ps(_mm512_mul_ps(h.d, c.d), _mm512_cvtepi32_ps(whole), sum[j]);
+        if (f.minima)
+            sum[j] =
+                _mm512_fnmadd_ps(_mm512_mul_ps(h.dmin, c.d), _mm512_cvtepi32_ps(least), sum[j]);
+    }
 }
 
 INLINE float sum16(__m512 a)
@@ -69,59 +162,64 @@ INLINE float sum16(__m512 a)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-INLINE void block(const px_mul *m, int64_t r, int64_t c, const int cols, const int64_t block_bytes,
-                  const bool is_signed, const bool minima, unpack_fn unpack)
+/* Products of rows with columns c to c + cols - 1. */
+INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c, const int cols,
+                          const format f)
 {
-    const int64_t n_blocks = m->x->k / PX_Q8K_BLOCK;
-    const uint8_t *row = m->w + (size_t)r * m->row_bytes;
+    const int64_t n = m->x->k / PX_Q8K_BLOCK;
     px_q8k_column x[COLS];
-    __m512 sum[COLS];
-#pragma GCC unroll 4
-    for (int j = 0; j < cols; j++) {
-        x[j] = px_q8k_column_of(m->x, c + j);
-        sum[j] = _mm512_setzero_ps();
-    }
-    for (int64_t b = 0; b < n_blocks; b++) {
-        weights w;
-        prepare(row + b * block_bytes, unpack, is_signed, minima, &w);
-#pragma GCC unroll 4
-        for (int j = 0; j < cols; j++) {
-            const __m512i whole = dot256(&w, x[j].q + b * PX_Q8K_BLOCK, is_signed);
-            const float d = x[j].d[b];
-            sum[j] = _mm512_fmadd_ps(_mm512_set1_ps(w.d * d), _mm512_cvtepi32_ps(whole), sum[j]);
-            if (minima) {
-                const __m256i least = _mm256_madd_epi16(w.minima, load256(x[j].sums + 16 * b));
-                const __m512 wide = _mm512_cvtepi32_ps(_mm512_zextsi256_si512(least));
-                sum[j] = _mm512_fnmadd_ps(_mm512_set1_ps(w.dmin * d), wide, sum[j]);
-            }
-        }
-    }
-#pragma GCC unroll 4
     for (int j = 0; j < cols; j++)
-        m->y[(c + j) * m->y_stride + r] = sum16(sum[j]);
+        x[j] = px_q8k_column_of(m->x, c + j);
+    for (int64_t r = row0; r < row1; r++) {
+        const uint8_t *w = m->w + (size_t)r * m->row_bytes;
+        __m512 sum[COLS];
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++)
+            sum[j] = _mm512_setzero_ps();
+        int64_t b = 0;
+        for (; b + BLOCKS <= n; b += BLOCKS)
+            add_group(x, cols, w + b * f.block_bytes, b, BLOCKS, f, sum);
+        if (b < n)
+            add_group(x, cols, w + b * f.block_bytes, b, (int)(n - b), f, sum);
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++)
+            m->y[(c + j) * m->y_stride + r] = sum16(sum[j]);
+    }
 }
 
-INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const int64_t block_bytes,
-                     const bool is_signed, const bool minima, unpack_fn unpack)
+/* Columns in threes: a row is unpacked once for three. The rows of a call are few enough to stay in
+ * the caches for the next three. */
+INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f)
 {
     const int64_t n = m->x->n;
-    for (int64_t r = row0; r < row1; r++) {
-        int64_t c = 0;
-        for (; c + COLS <= n; c += COLS)
-            block(m, r, c, COLS, block_bytes, is_signed, minima, unpack);
-        for (; c < n; c++)
-            block(m, r, c, 1, block_bytes, is_signed, minima, unpack);
-    }
+    int64_t c = 0;
+    for (; c + 3 <= n; c += 3)
+        multiply_cols(m, row0, row1, c, 3, f);
+    if (n - c == 2)
+        multiply_cols(m, row0, row1, c, 2, f);
+    else if (n - c == 1)
+        multiply_cols(m, row0, row1, c, 1, f);
 }
 
-#define MUL(id, name, is_signed, minima)                                       \
-    void LEVEL(mul_##name)(const px_mul *m, int64_t row0, int64_t row1)        \
-    {                                                                          \
-        multiply(m, row0, row1, id##_BYTES, is_signed, minima, unpack_##name); \
+/* Codes of IQ4_XS as the level holds them. */
+INLINE void codes_iq4_xs(const uint8_t *block, __m512i q[VECTORS])
+{
+    const px_iq4_xs *b = (const void *)block;
+#pragma GCC unroll 4
+    for (int i = 0; i < VECTORS; i++)
+        q[i] = _mm512_add_epi8(look_up512(px_iq4_codes, nibbles_32(b->qs + 32 * i)),
+                               _mm512_set1_epi8((char)CODE_SHIFT));
+}
+
+#define MUL(id, name, ...)                                              \
+    void LEVEL(mul_##name)(const px_mul *m, int64_t row0, int64_t row1) \
+    {                                                                   \
+        const format f = {id##_BYTES, __VA_ARGS__};                     \
+        multiply(m, row0, row1, f);                                     \
     }
-MUL(PX_Q2_K, q2_k, false, true)
-MUL(PX_Q3_K, q3_k, true, false)
-MUL(PX_Q4_K, q4_k, false, true)
-MUL(PX_Q5_K, q5_k, false, true)
-MUL(PX_Q6_K, q6_k, true, false)
-MUL(PX_IQ4_XS, iq4_xs, true, false)
+MUL(PX_Q2_K, q2_k, true, true, -1, head_q2_k, codes_q2_k, add_sub16)
+MUL(PX_Q3_K, q3_k, true, false, 2, head_q3_k, codes_q3_k, add_sub16)
+MUL(PX_Q4_K, q4_k, false, true, -1, head_6, codes_q4_k, add_sub32)
+MUL(PX_Q5_K, q5_k, false, true, -1, head_6, codes_q5_k, add_sub32)
+MUL(PX_Q6_K, q6_k, true, false, 5, head_q6_k, codes_q6_k, add_sub16)
+MUL(PX_IQ4_XS, iq4_xs, false, false, CODE_SHIFT ? 7 : -1, head_iq4_xs, codes_iq4_xs, add_signed)
