@@ -651,6 +651,74 @@ typedef struct pith_convert_options {
 PITH_API pith_status pith_convert(const char *in, const char *out,
                                   const pith_convert_options *options, pith_error *err);
 
+/* ------------------------------------------------------------------ quantizing */
+
+/* The i-th name that pith_quantize takes ("q4_k_m"), smallest first, and the bits a weight of most
+ * matrices; NULL past the end. Other names for the same: q3_k, q4_k, q5_k mean q3_k_m, q4_k_m,
+ * q5_k_m. */
+PITH_API const char *pith_quantize_type(int32_t i, double *bits);
+
+/* Tensors whose name matches the pattern get the type. '*' stands for any text, '?' for any
+ * character; a pattern without either matches where it is part of the name. */
+typedef struct pith_tensor_rule {
+    const char *pattern;
+    const char *dtype; /* "q6_k" */
+} pith_tensor_rule;
+
+/* What becomes of a tensor. */
+typedef struct pith_tensor_plan {
+    size_t size;
+    const char *name;
+    int32_t n_dims;
+    int64_t shape[4];      /* slowest axis first */
+    const char *from, *to; /* dtypes */
+    uint64_t from_bytes, to_bytes;
+    const char *note; /* "" as the mixture says; "no matrix"; "rows do not fit" (the type's block
+                         does not divide them, another stands in); "asked" (a rule or option);
+                         static storage */
+    bool importance;  /* the importance matrix has this tensor */
+} pith_tensor_plan;
+
+/* Nonzero ends the call with PITH_E_CANCELLED. */
+typedef int (*pith_tensor_plan_fn)(void *user, const pith_tensor_plan *plan);
+
+typedef struct pith_quantize_options {
+    size_t size;
+    const pith_tensor_rule *rules; /* the first that matches decides */
+    int32_t n_rules;
+    const char *output_type; /* dtype of output.weight, or of the embedding where that serves as
+                                output; NULL: as the mixture says */
+    const char *embed_type;  /* dtype of token_embd.weight; NULL: as the mixture says */
+    bool keep_output;        /* the output keeps the type that it has */
+    bool pure;               /* all matrices get the mixture's base type */
+    const char *importance;  /* file of pith_imatrix (or another program's), or NULL */
+    int32_t n_threads;       /* 0: the physical cores that this process may use */
+    pith_tensor_plan_fn on_tensor; /* told of each tensor before anything is written, or NULL */
+    pith_progress_fn progress;     /* bytes written */
+    void *user;
+} pith_quantize_options;
+
+typedef struct pith_quantized {
+    size_t size;
+    const char *type;             /* the mixture; static storage */
+    uint64_t in_bytes, out_bytes; /* of tensors */
+    uint64_t n_parameters;
+    double bits; /* a parameter, of all that is written */
+    int64_t n_tensors;
+    int64_t n_fallback;    /* tensors whose rows did not fit */
+    int64_t n_requantized; /* that were quantized already: errors add up */
+    int64_t n_importance;  /* encoded with importance */
+} pith_quantized;
+
+/* Writes a model (GGUF, or a Hugging Face folder) with its matrices in the types of a mixture:
+ * docs/quantizing.md. Streams: memory does not grow with the model. The file appears under its name
+ * only when complete; cancelled or failed, nothing is left. out NULL: nothing is written, the plan
+ * goes to on_tensor and *result. options and result may be NULL. Errors: ARGUMENT (an unknown type;
+ * one that was asked for and does not fit; out is in), as pith_convert. */
+PITH_API pith_status pith_quantize(const char *in, const char *out, const char *type,
+                                   const pith_quantize_options *options, pith_quantized *result,
+                                   pith_error *err);
+
 #ifdef __cplusplus
 }
 #endif

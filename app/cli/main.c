@@ -21,6 +21,7 @@ static const struct {
     {"template", cli_cmd_template, "render a chat template"},
     {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
     {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
+    {"quantize", cli_cmd_quantize, "make a model smaller"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };
 

@@ -3,7 +3,7 @@
  * that other GGUF programs read too: norms and all other vectors in f32, matrices in the wanted
  * type, what a folder's tensors still need (px_tensor.fix) applied.
  *
- * Streams: a few MiB of buffers, whatever the model's size. One thread.
+ * Streams: a few MiB of buffers, whatever the model's size (stream.h). Uses all physical cores.
  */
 #ifndef PX_QUANT_CONVERT_H
 #define PX_QUANT_CONVERT_H
