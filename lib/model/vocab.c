@@ -126,6 +126,48 @@ static void mark_bytes(px_vocab_def *def, px_vocab_token *tokens)
 
 /* ---- merges */
 
+/* Parts "left right" at the first space behind the first byte. */
+static bool part_line(px_str line, px_merge_text *out)
+{
+    const char *space = line.len > 1 ? memchr(line.data + 1, ' ', line.len - 1) : NULL;
+    if (!space)
+        return false;
+    size_t n = (size_t)(space - line.data);
+    out->left = (px_str){.data = line.data, .len = n};
+    out->right = (px_str){.data = space + 1, .len = line.len - n - 1};
+    return true;
+}
+
+static pith_status read_lines(const px_source *s, const px_meta_array *lines, px_vocab_def *def,
+                              const px_tokmap *map, px_merge *merges, pith_error *err)
+{
+    const uint8_t *at = lines->data;
+    px_merge_text batch[PX_MERGE_BATCH];
+    int32_t last = -1;
+    pith_status st = PITH_OK;
+    for (uint64_t i = 0; i < lines->n && st == PITH_OK;) {
+        int n = 0, failed = 0;
+        px_str line;
+        for (; n < PX_MERGE_BATCH && px_meta_next_str(lines, &at, &line); n++)
+            if (!part_line(line, &batch[n]))
+                return px_fail(err, PITH_E_FORMAT,
+                               "'%s': entry %llu of " KEY "merges is \"%.*s\", expected two tokens "
+                               "with a space between",
+                               s->path, (unsigned long long)i + (unsigned)n, PX_STR_ARG(line));
+        st = px_tokmap_merges(map, def->tokens, def->n_tokens, batch, n, &last, &merges[i], &failed,
+                              err);
+        if (st != PITH_OK) {
+            px_prefix(err, "'%s': entry %llu of " KEY "merges", s->path,
+                      (unsigned long long)i + (unsigned)failed);
+            return st;
+        }
+        i += (unsigned)n;
+    }
+    def->merges = merges;
+    def->n_merges = (int32_t)lines->n;
+    return st;
+}
+
 static pith_status read_merges(const px_source *s, px_arena *arena, px_vocab_def *def,
                                const px_tokmap *map, pith_error *err)
 {
@@ -140,26 +182,7 @@ static pith_status read_merges(const px_source *s, px_arena *arena, px_vocab_def
     px_merge *merges = PX_NEW(arena, px_merge, lines.n);
     if (!merges)
         return px_no_room(arena, lines.n * sizeof *merges, s->path, err);
-    const uint8_t *at = lines.data;
-    px_str line;
-    for (uint64_t i = 0; i < lines.n && px_meta_next_str(&lines, &at, &line); i++) {
-        const char *space = line.len > 1 ? memchr(line.data + 1, ' ', line.len - 1) : NULL;
-        if (!space)
-            return px_fail(err, PITH_E_FORMAT,
-                           "'%s': entry %llu of " KEY "merges is \"%.*s\", expected two tokens "
-                           "with a space between",
-                           s->path, (unsigned long long)i, PX_STR_ARG(line));
-        px_str left = {.data = line.data, .len = (size_t)(space - line.data)};
-        px_str right = {.data = space + 1, .len = line.len - left.len - 1};
-        st = px_tokmap_merge(map, def->tokens, left, right, &merges[i], err);
-        if (st != PITH_OK) {
-            px_prefix(err, "'%s': entry %llu of " KEY "merges", s->path, (unsigned long long)i);
-            return st;
-        }
-        def->n_merges = (int32_t)i + 1;
-    }
-    def->merges = merges;
-    return PITH_OK;
+    return read_lines(s, &lines, def, map, merges, err);
 }
 
 /* ---- special ids and flags */

@@ -59,9 +59,6 @@ typedef pith_status (*px_loader_where)(void *where, pith_error *err, pith_status
 pith_status px_loader_token(px_loader *l, int64_t id, px_vocab_token token, px_loader_where fail,
                             void *where, pith_error *err);
 
-/* Room for one more merge, at l->merges[l->n_merges]. */
-pith_status px_loader_merge(px_loader *l, pith_error *err);
-
 /* tokenizer.json and tokenizer.model: fill def's vocabulary, steps and flags, and l->before, after.
  */
 pith_status px_load_json(px_loader *l, const char *path, pith_error *err);

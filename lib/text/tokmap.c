@@ -77,12 +77,9 @@ pith_status px_tokmap_copy(px_tokmap *to, px_arena *arena, const px_tokmap *from
     return PITH_OK;
 }
 
-int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const char *text,
-                       size_t n)
+static inline int32_t find_hashed(const px_tokmap *map, const px_vocab_token *tokens, uint32_t hash,
+                                  const char *text, size_t n)
 {
-    if (!map->slots || n == 0)
-        return -1;
-    uint32_t hash = (uint32_t)px_text_hash(text, n);
     for (uint32_t at = hash & map->mask;; at = (at + 1) & map->mask) {
         px_tokmap_slot slot = map->slots[at];
         if (slot.id < 0)
@@ -92,33 +89,108 @@ int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const
     }
 }
 
-static pith_status no_token(px_str left, px_str right, px_str text, pith_error *err)
+int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const char *text,
+                       size_t n)
 {
-    return px_fail(err, PITH_E_FORMAT, "merge of \"%.*s\" and \"%.*s\": \"%.*s\" is no token",
-                   PX_STR_ARG(left), PX_STR_ARG(right), PX_STR_ARG(text));
+    if (!map->slots || n == 0)
+        return -1;
+    return find_hashed(map, tokens, (uint32_t)px_text_hash(text, n), text, n);
 }
 
-pith_status px_tokmap_merge(const px_tokmap *map, const px_vocab_token *tokens, px_str left,
-                            px_str right, px_merge *out, pith_error *err)
+/* ---- merges */
+
+static pith_status no_token(const px_merge_text *merge, px_str text, pith_error *err)
 {
-    out->left = px_tokmap_find(map, tokens, left.data, left.len);
-    if (out->left < 0)
-        return no_token(left, right, left, err);
-    out->right = px_tokmap_find(map, tokens, right.data, right.len);
-    if (out->right < 0)
-        return no_token(left, right, right, err);
+    return px_fail(err, PITH_E_FORMAT, "merge of \"%.*s\" and \"%.*s\": \"%.*s\" is no token",
+                   PX_STR_ARG(merge->left), PX_STR_ARG(merge->right), PX_STR_ARG(text));
+}
+
+/* Whether the token's text is left and right together. */
+static bool is_joined(const px_vocab_token *token, const px_merge_text *merge)
+{
+    return token->text.len == merge->left.len + merge->right.len &&
+           memcmp(token->text.data, merge->left.data, merge->left.len) == 0 &&
+           memcmp(token->text.data + merge->left.len, merge->right.data, merge->right.len) == 0;
+}
+
+static pith_status find_joined(const px_tokmap *map, const px_vocab_token *tokens,
+                               const px_merge_text *merge, int32_t *id, pith_error *err)
+{
     char small[256];
     char *text = small;
-    size_t n = left.len + right.len;
+    size_t n = merge->left.len + merge->right.len;
     if (n > sizeof small && !(text = px_malloc(n, 1)))
         return px_fail_memory(err, "a merge");
-    memcpy(text, left.data, left.len);
-    memcpy(text + left.len, right.data, right.len);
-    out->result = px_tokmap_find(map, tokens, text, n);
+    memcpy(text, merge->left.data, merge->left.len);
+    memcpy(text + merge->left.len, merge->right.data, merge->right.len);
+    *id = px_tokmap_find(map, tokens, text, n);
     pith_status st = PITH_OK;
-    if (out->result < 0)
-        st = no_token(left, right, (px_str){.data = text, .len = n}, err);
+    if (*id < 0)
+        st = no_token(merge, (px_str){.data = text, .len = n}, err);
     if (text != small)
         px_free(text);
+    return st;
+}
+
+/* What a text is looked up with, fetched ahead. */
+static inline uint32_t fetch_slot(const px_tokmap *map, px_str text)
+{
+    uint32_t hash = (uint32_t)px_text_hash(text.data, text.len);
+    __builtin_prefetch(&map->slots[hash & map->mask]);
+    return hash;
+}
+
+static inline void fetch_token(const px_tokmap *map, const px_vocab_token *tokens, uint32_t hash)
+{
+    int32_t id = map->slots[hash & map->mask].id;
+    if (id >= 0)
+        __builtin_prefetch(&tokens[id]);
+}
+
+static inline void fetch_text(const px_tokmap *map, const px_vocab_token *tokens, uint32_t hash)
+{
+    int32_t id = map->slots[hash & map->mask].id;
+    if (id >= 0)
+        __builtin_prefetch(tokens[id].text.data);
+}
+
+static pith_status find_part(const px_tokmap *map, const px_vocab_token *tokens,
+                             const px_merge_text *merge, px_str part, uint32_t hash, int32_t *id,
+                             pith_error *err)
+{
+    *id = part.len ? find_hashed(map, tokens, hash, part.data, part.len) : -1;
+    return *id >= 0 ? PITH_OK : no_token(merge, part, err);
+}
+
+pith_status px_tokmap_merges(const px_tokmap *map, const px_vocab_token *tokens, int32_t n_tokens,
+                             const px_merge_text *texts, int n, int32_t *last, px_merge *out,
+                             int *failed, pith_error *err)
+{
+    uint32_t hash[PX_MERGE_BATCH][2];
+    for (int i = 0; i < n; i++) {
+        hash[i][0] = fetch_slot(map, texts[i].left);
+        hash[i][1] = fetch_slot(map, texts[i].right);
+    }
+    for (int i = 0; i < 2 * n; i++)
+        fetch_token(map, tokens, hash[i / 2][i % 2]);
+    for (int i = 0; i < 2 * n; i++)
+        fetch_text(map, tokens, hash[i / 2][i % 2]);
+    pith_status st = PITH_OK;
+    for (int i = 0; i < n && st == PITH_OK; i++) {
+        const px_merge_text *merge = &texts[i];
+        *failed = i;
+        st = find_part(map, tokens, merge, merge->left, hash[i][0], &out[i].left, err);
+        if (st == PITH_OK)
+            st = find_part(map, tokens, merge, merge->right, hash[i][1], &out[i].right, err);
+        if (st != PITH_OK)
+            break;
+        if (*last >= 0 && is_joined(&tokens[*last], merge))
+            out[i].result = *last;
+        else if (*last + 1 < n_tokens && is_joined(&tokens[*last + 1], merge))
+            out[i].result = *last + 1;
+        else
+            st = find_joined(map, tokens, merge, &out[i].result, err);
+        *last = out[i].result;
+    }
     return st;
 }

@@ -39,9 +39,20 @@ pith_status px_tokmap_copy(px_tokmap *to, px_arena *arena, const px_tokmap *from
 int32_t px_tokmap_find(const px_tokmap *map, const px_vocab_token *tokens, const char *text,
                        size_t n);
 
-/* Resolves a merge of two texts. FORMAT, naming the text, when one of the two or their
- * concatenation is no token. */
-pith_status px_tokmap_merge(const px_tokmap *map, const px_vocab_token *tokens, px_str left,
-                            px_str right, px_merge *out, pith_error *err);
+/* The two texts of a merge. */
+typedef struct px_merge_text {
+    px_str left, right;
+} px_merge_text;
+
+#define PX_MERGE_BATCH 64
+
+/* Resolves n merges (at most PX_MERGE_BATCH) at once, since looking up hundreds of thousands of
+ * texts one after the other means waiting for memory each time. *last is the result of the merge
+ * before them (-1: none), and of the last of them afterwards: lists often go up the vocabulary.
+ * FORMAT, naming the text, when one of the two or their concatenation is no token; *failed is which
+ * merge then. */
+pith_status px_tokmap_merges(const px_tokmap *map, const px_vocab_token *tokens, int32_t n_tokens,
+                             const px_merge_text *texts, int n, int32_t *last, px_merge *out,
+                             int *failed, pith_error *err);
 
 #endif

@@ -85,14 +85,6 @@ pith_status px_loader_token(px_loader *l, int64_t id, px_vocab_token token, px_l
     return st;
 }
 
-pith_status px_loader_merge(px_loader *l, pith_error *err)
-{
-    if (l->n_merges >= 4 * PX_MAX_VOCAB)
-        return px_fail(err, PITH_E_LIMIT, "%s: more than %d merges", l->file, 4 * PX_MAX_VOCAB);
-    return grow(l, &l->merges, l->n_merges, &l->cap_merges, l->n_merges + 1, sizeof *l->merges,
-                err);
-}
-
 /* ---- reading */
 
 static pith_status at_line(void *where, pith_error *err, pith_status status, const char *sentence)
@@ -297,8 +289,46 @@ static pith_status read_vocab(px_loader *l, px_jscan *js, pith_error *err)
 
 /* ---- merges */
 
+/* Merges on their way to be looked up together: texts one behind the other, and their lines. */
+typedef struct merge_batch {
+    px_buf text;
+    size_t ends[PX_MERGE_BATCH][2]; // of left and right in text
+    int64_t lines[PX_MERGE_BATCH];
+    int n;
+    int32_t last;
+} merge_batch;
+
+static pith_status flush(px_loader *l, merge_batch *b, pith_error *err)
+{
+    px_merge_text texts[PX_MERGE_BATCH];
+    size_t at = 0;
+    int failed = 0;
+    if (l->n_merges > 4 * PX_MAX_VOCAB - b->n)
+        return px_fail(err, PITH_E_LIMIT, "%s: more than %d merges", l->file, 4 * PX_MAX_VOCAB);
+    pith_status st = grow(l, &l->merges, l->n_merges, &l->cap_merges, l->n_merges + b->n,
+                          sizeof *l->merges, err);
+    if (st != PITH_OK)
+        return st;
+    for (int i = 0; i < b->n; i++) {
+        size_t middle = b->ends[i][0], end = b->ends[i][1];
+        texts[i].left = (px_str){.data = b->text.data + at, .len = middle - at};
+        texts[i].right = (px_str){.data = b->text.data + middle, .len = end - middle};
+        at = end;
+    }
+    st = px_tokmap_merges(&l->map, l->tokens, l->n_tokens, texts, b->n, &b->last,
+                          l->merges + l->n_merges, &failed, err);
+    if (st != PITH_OK) {
+        px_prefix(err, "%s: line %lld", l->file, (long long)b->lines[failed]);
+        return st;
+    }
+    l->n_merges += b->n;
+    b->n = 0;
+    px_buf_reset(&b->text);
+    return PITH_OK;
+}
+
 /* "left right"; the last event is the string. */
-static pith_status merge_line(px_loader *l, px_jscan *js, pith_error *err)
+static pith_status add_line(px_jscan *js, merge_batch *b, pith_error *err)
 {
     px_str line = js->text;
     const char *space = line.len > 1 ? memchr(line.data + 1, ' ', line.len - 1) : NULL;
@@ -307,33 +337,41 @@ static pith_status merge_line(px_loader *l, px_jscan *js, pith_error *err)
         return px_jscan_fail(js, err, PITH_E_FORMAT,
                              "a merge is \"%.*s\", expected two tokens with a space between",
                              PX_STR_ARG(line));
-    return px_tokmap_merge(&l->map, l->tokens, (px_str){.data = line.data, .len = left},
-                           (px_str){.data = space + 1, .len = line.len - left - 1},
-                           &l->merges[l->n_merges], err);
+    px_buf_put(&b->text, line.data, left);
+    b->ends[b->n][0] = b->text.len;
+    px_buf_put(&b->text, space + 1, line.len - left - 1);
+    b->ends[b->n][1] = b->text.len;
+    return PITH_OK;
 }
 
 /* ["left", "right"]; the last event is the bracket. */
-static pith_status merge_pair(px_loader *l, px_jscan *js, px_buf *left, pith_error *err)
+static pith_status add_pair(px_jscan *js, merge_batch *b, pith_error *err)
 {
-    pith_status st = px_jscan_need(js, PX_JSON_STRING, err);
-    if (st != PITH_OK)
-        return st;
-    px_buf_reset(left);
-    px_buf_put(left, js->text.data, js->text.len);
-    st = px_buf_status(left, "a merge", err);
+    for (int side = 0; side < 2; side++) {
+        pith_status st = px_jscan_need(js, PX_JSON_STRING, err);
+        if (st != PITH_OK)
+            return st;
+        px_buf_put(&b->text, js->text.data, js->text.len);
+        b->ends[b->n][side] = b->text.len;
+    }
+    return px_jscan_need(js, PX_JSON_ARRAY_END, err);
+}
+
+static pith_status add_merge(px_loader *l, px_jscan *js, merge_batch *b, pith_error *err)
+{
+    b->lines[b->n] = js->event_line;
+    pith_status st = js->event == PX_JSON_STRING  ? add_line(js, b, err)
+                     : js->event == PX_JSON_ARRAY ? add_pair(js, b, err)
+                                                  : wrong(js, "a merge", err);
     if (st == PITH_OK)
-        st = px_jscan_need(js, PX_JSON_STRING, err);
-    if (st == PITH_OK)
-        st = px_tokmap_merge(&l->map, l->tokens, (px_str){.data = left->data, .len = left->len},
-                             js->text, &l->merges[l->n_merges], err);
-    if (st == PITH_E_FORMAT)
-        return st;
-    return st == PITH_OK ? px_jscan_need(js, PX_JSON_ARRAY_END, err) : st;
+        st = px_buf_status(&b->text, "a merge", err);
+    if (st == PITH_OK && ++b->n == PX_MERGE_BATCH)
+        st = flush(l, b, err);
+    return st;
 }
 
 static pith_status read_merges(px_loader *l, px_jscan *js, pith_error *err)
 {
-    px_buf left = {.limit = PX_MAX_TOKEN_BYTES};
     pith_status st = px_jscan_next(js, err);
     if (st != PITH_OK || js->event == PX_JSON_NULL)
         return st;
@@ -343,27 +381,14 @@ static pith_status read_merges(px_loader *l, px_jscan *js, pith_error *err)
         l->merges_first = true;
         return px_jscan_skip(js, err);
     }
+    merge_batch batch = {.text = {.limit = 4 << 20}, .last = -1};
     l->n_merges = 0;
-    while (st == PITH_OK && (st = px_jscan_next(js, err)) == PITH_OK &&
-           js->event != PX_JSON_ARRAY_END) {
-        pith_error why = {0};
-        st = px_loader_merge(l, err);
-        if (st != PITH_OK)
+    while ((st = px_jscan_next(js, err)) == PITH_OK && js->event != PX_JSON_ARRAY_END)
+        if ((st = add_merge(l, js, &batch, err)) != PITH_OK)
             break;
-        if (js->event == PX_JSON_STRING)
-            st = merge_line(l, js, &why);
-        else if (js->event == PX_JSON_ARRAY)
-            st = merge_pair(l, js, &left, &why);
-        else
-            st = wrong(js, "a merge", &why);
-        if (st == PITH_OK)
-            l->n_merges++;
-        else if (strncmp(why.text, l->file, strlen(l->file)) == 0)
-            px_fail(err, st, "%s", why.text);
-        else
-            px_jscan_fail(js, err, st, "%s", why.text);
-    }
-    px_buf_clear(&left);
+    if (st == PITH_OK)
+        st = flush(l, &batch, err);
+    px_buf_clear(&batch.text);
     return st;
 }
 
