@@ -185,18 +185,12 @@ FILTER(do_truncate)
     int64_t length, leeway = 5;
     bool kill;
     jv end;
-    if (self.type == JV_UNDEFINED) {
-        *out = self;
-        return true;
-    }
-    if (self.type != JV_STR)
-        return px_jinja_fail(run, "truncate wants a string, not a %s", px_jv_type_name(self));
     if (!px_jarg_int(run, a[0], 255, &length) || !px_jarg_bool(run, a[1], false, &kill) ||
         !px_jarg_str(run, a[2], "...", &end) ||
         (a[3].type != JV_NONE && !px_jarg_int(run, a[3], 5, &leeway)))
         return false;
-    int64_t n = px_jstr_chars(run, self.s), n_end = px_jstr_chars(run, end.s);
-    if (n < 0 || n_end < 0)
+    int64_t n = px_jv_len(run, self), n_end = px_jstr_chars(run, end.s);
+    if (n < -1 || n_end < 0)
         return false;
     if (length < n_end || leeway < 0)
         return px_jinja_fail(run,
@@ -204,8 +198,10 @@ FILTER(do_truncate)
                              "least 0",
                              (long long)n_end);
     *out = self;
-    if (n <= length || n - length <= leeway)
+    if (n >= 0 && (n <= length || n - length <= leeway)) // whatever it is
         return true;
+    if (self.type != JV_STR)
+        return px_jinja_fail(run, "truncate wants a string, not a %s", px_jv_type_name(self));
     jv part;
     if (!px_jstr_chars_part(run, self.s, 0, length - n_end, &part))
         return false;
@@ -560,9 +556,12 @@ FILTER(do_filesizeformat)
     bool two;
     jv number = {0};
     char text[400];
-    if (!px_jarg_bool(run, a[0], false, &two) || !do_float(run, self, a + 1, more, &number))
+    const jv none[] = {px_jv_none()}; // instead of a number where there is none
+    if (!px_jarg_bool(run, a[0], false, &two) || !do_float(run, self, none, more, &number))
         return false;
-    double base = two ? 1024 : 1000, v = number.type == JV_FLOAT ? number.f : 0, unit = base;
+    if (number.type != JV_FLOAT)
+        return px_jinja_fail(run, "filesizeformat wants a number");
+    double base = two ? 1024 : 1000, v = number.f, unit = base;
     if (v == 1) {
         snprintf(text, sizeof text, "1 Byte");
     } else if (v < base) {

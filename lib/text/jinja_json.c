@@ -1,6 +1,7 @@
 /* jinja_json: see jinja_json.h. */
 #include "text/jinja_json.h"
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "text/jinja_filters.h"
 #include "text/jinja_number.h"
@@ -10,128 +11,122 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { NODE_BYTES = 120 }; // about what one value costs while both forms of it exist
-
 /* ---- reading */
 
-/* How many values a text may hold at most, without reading it as JSON. */
-static size_t count_values(const char *text, size_t len)
+static bool convert(jrun *run, px_json json, jv *out);
+
+/* A string without escapes is lent, another resolved. */
+static bool convert_string(jrun *run, px_json json, jv *out)
 {
-    size_t n = 1;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
-            n++;
-    }
-    return n;
+    size_t len = (size_t)(json.end - json.at) - 2;
+    if (!memchr(json.at, '\\', len + 2))
+        return px_jv_lend(run, json.at + 1, len, out);
+    px_buf text = {.limit = PX_MAX_JSON_BYTES};
+    bool ok = px_json_get_string(json, &text) && !text.failed;
+    if (!ok)
+        px_fail_memory(run->err, "the variables of a template");
+    ok = ok && px_jv_str(run, text.data ? text.data : "", text.len, out);
+    px_buf_clear(&text);
+    return ok;
 }
 
-json_t *px_jinja_json_read(const char *text, size_t len, pith_error *err)
+/* As Python reads it: an integer unless a point or an exponent says otherwise. */
+static bool convert_number(jrun *run, px_json json, jv *out)
 {
-    json_error_t problem;
-    if (len > PX_MAX_JSON_BYTES ||
-        count_values(text, len) > (PX_MAX_TEMPLATE_MEMORY - len) / NODE_BYTES) {
-        px_fail(err, PITH_E_LIMIT,
-                "the variables of a template are %zu bytes of JSON with more values than the "
-                "limits of %u bytes and %u bytes of memory allow",
-                len, PX_MAX_JSON_BYTES, PX_MAX_TEMPLATE_MEMORY);
-        return NULL;
-    }
-    json_t *root = json_loadb(text, len, JSON_ALLOW_NUL, &problem);
-    if (!root && json_error_code(&problem) == json_error_out_of_memory)
-        px_fail_memory(err, "the variables of a template");
-    else if (!root)
-        px_fail(err, PITH_E_FORMAT, "the variables of a template are not JSON: line %d: %s",
-                problem.line, problem.text);
-    else if (!json_is_object(root))
-        px_fail(err, PITH_E_FORMAT,
-                "the variables of a template are no JSON object with members like \"messages\"");
-    else
-        return root;
-    json_decref(root);
-    return NULL;
+    size_t len = (size_t)(json.end - json.at);
+    for (size_t i = 0; i < len; i++)
+        if (strchr(".eE", json.at[i])) {
+            *out = px_jv_float(0);
+            return px_jinja_charge(run, len / 16) && px_jnumber_float(json.at, len, &out->f);
+        }
+    *out = px_jv_int(0);
+    if (px_jnumber_int(json.at, len, 10, &out->i) == JNUMBER_OK)
+        return true;
+    px_fail(run->err, PITH_E_FORMAT,
+            "the variables of a template hold an integer of %zu digits, expected at most 64 bits",
+            len);
+    return false;
 }
 
-static bool convert(jrun *run, json_t *json, int depth, jv *out);
-
-static bool convert_array(jrun *run, json_t *json, int depth, jv *out)
+static bool convert_array(jrun *run, px_json json, jv *out)
 {
-    size_t n = json_array_size(json);
-    jlist *l = px_jlist_new(run, (int64_t)n);
-    if (!l)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!convert(run, json_array_get(json, i), depth + 1, &l->items[i]))
+    px_json_walk walk = px_json_each(json);
+    px_json item;
+    jlist *l = px_jlist_new(run, 0);
+    while (l && px_json_next(&walk, NULL, &item)) {
+        jv value;
+        if (!convert(run, item, &value) || !px_jlist_push(run, l, value))
             return false;
-        l->n = (int64_t)i + 1;
     }
     *out = px_jv_of_list(JV_LIST, l);
-    return true;
+    return l != NULL;
 }
 
-static bool convert_object(jrun *run, json_t *json, int depth, jv *out)
+static bool convert_object(jrun *run, px_json json, jv *out)
 {
+    px_json_walk walk = px_json_each(json);
+    px_json name, member;
     jdict *d = px_jdict_new(run);
-    if (!d)
-        return false;
-    for (void *it = json_object_iter(json); it; it = json_object_iter_next(json, it)) {
+    while (d && px_json_next(&walk, &name, &member)) {
         jv key, value;
-        const char *name = json_object_iter_key(it);
-        if (!px_jv_lend(run, name, strlen(name), &key) ||
-            !convert(run, json_object_iter_value(it), depth + 1, &value) ||
+        if (!convert_string(run, name, &key) || !convert(run, member, &value) ||
             !px_jdict_set(run, d, key, value))
             return false;
     }
     *out = (jv){.type = JV_DICT, .d = d};
-    return true;
+    return d != NULL;
 }
 
-static bool convert(jrun *run, json_t *json, int depth, jv *out)
+/* The checker has bounded the depth. */
+static bool convert(jrun *run, px_json json, jv *out)
 {
-    if (depth > PX_MAX_JSON_DEPTH)
-        return px_fail(run->err, PITH_E_LIMIT,
-                       "the variables of a template are nested more than %d deep",
-                       PX_MAX_JSON_DEPTH) == PITH_OK;
-    switch (json_typeof(json)) {
-    case JSON_OBJECT:
-        return convert_object(run, json, depth, out);
-    case JSON_ARRAY:
-        return convert_array(run, json, depth, out);
-    case JSON_STRING:
-        return px_jv_lend(run, json_string_value(json), json_string_length(json), out);
-    case JSON_INTEGER:
-        *out = px_jv_int(json_integer_value(json));
+    if (!px_jinja_charge(run, 1))
+        return false;
+    switch (px_json_type_of(json)) {
+    case PX_JSON_OBJECT:
+        return convert_object(run, json, out);
+    case PX_JSON_ARRAY:
+        return convert_array(run, json, out);
+    case PX_JSON_STRING:
+        return convert_string(run, json, out);
+    case PX_JSON_NUMBER:
+        return convert_number(run, json, out);
+    case PX_JSON_BOOL:
+        *out = px_jv_bool(*json.at == 't');
         return true;
-    case JSON_REAL:
-        *out = px_jv_float(json_real_value(json));
+    default:
+        *out = px_jv_none();
         return true;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        *out = px_jv_bool(json_is_true(json));
-        return true;
-    case JSON_NULL:
-        break;
     }
-    *out = px_jv_none();
-    return true;
 }
 
-jdict *px_jinja_json_values(jrun *run, json_t *object)
+bool px_jinja_json_read(jrun *run, const char *text, size_t len)
 {
+    px_json root;
     jv vars, name, messages;
-    if (!convert(run, object, 1, &vars) || !px_jv_lend(run, "messages", 8, &name))
-        return NULL;
+    if (len > PX_MAX_JSON_BYTES) {
+        px_fail(run->err, PITH_E_LIMIT,
+                "the variables of a template are %zu bytes of JSON, expected at most %u", len,
+                PX_MAX_JSON_BYTES);
+        return false;
+    }
+    if (px_json_check("template variables", text, len, &root, run->err) != PITH_OK)
+        return false;
+    if (px_json_type_of(root) != PX_JSON_OBJECT) {
+        px_fail(run->err, PITH_E_FORMAT,
+                "the variables of a template are %s, expected an object with members like "
+                "\"messages\"",
+                px_json_type_name(px_json_type_of(root)));
+        return false;
+    }
+    if (!convert(run, root, &vars) || !px_jv_lend(run, "messages", 8, &name))
+        return false;
     int found = px_jdict_get(run, vars.d, name, &messages);
-    if (found < 0)
-        return NULL;
-    for (int64_t i = 0; found && messages.type == JV_LIST && i < messages.l->n; i++)
+    for (int64_t i = 0; found > 0 && messages.type == JV_LIST && i < messages.l->n; i++)
         if (messages.l->items[i].type == JV_DICT && i < INT32_MAX)
             messages.l->items[i].d->message = (int32_t)i;
-    return vars.d;
+    run->vars = vars.d;
+    return found >= 0;
 }
 
 /* ---- writing */

@@ -1,16 +1,12 @@
-/* jinja_json: values from JSON (jansson), and the filter tojson as Python's json.dumps writes it.
+/* jinja_json: the variables of a rendering, from JSON. (The filter tojson is in jinja_json.c, too.)
  */
 #ifndef PX_TEXT_JINJA_JSON_H
 #define PX_TEXT_JINJA_JSON_H
 
 #include "text/jinja_value.h"
 
-#include <jansson.h>
-
-/* Reads a JSON object; FORMAT when it is none. Free with json_decref after the run. */
-json_t *px_jinja_json_read(const char *text, size_t len, pith_error *err);
-/* The members of the object as a dict whose strings lie in it. The elements of `messages` get their
- * index. */
-jdict *px_jinja_json_values(jrun *run, json_t *object);
+/* Sets run->vars to the members of a JSON object. The text must outlive the run: strings lie in it.
+ * The elements of `messages` get their index. FORMAT when it is no such text. */
+bool px_jinja_json_read(jrun *run, const char *text, size_t len);
 
 #endif

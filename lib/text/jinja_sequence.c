@@ -430,23 +430,36 @@ static bool merge_sort(jrun *run, keyed *items, keyed *room, int64_t n, bool rev
     return true;
 }
 
+/* The key of an item: the value at the end of the only path, or a list of those of all. The
+ * difference shows in what cannot be ordered: lists are compared for equality first. */
+static bool make_key(jrun *run, const path *paths, int n_paths, bool bare, jv item, jv *out)
+{
+    if (bare)
+        return follow(run, paths, item, out);
+    jlist *key = px_jlist_new(run, n_paths);
+    if (!key)
+        return false;
+    for (int p = 0; p < n_paths; p++) {
+        if (!follow(run, &paths[p], item, &key->items[p]))
+            return false;
+        key->n = p + 1;
+    }
+    *out = px_jv_of_list(JV_LIST, key);
+    return true;
+}
+
 /* The items of `all`, put in the order of their keys. */
-static bool sort_list(jrun *run, jlist *all, const path *paths, int n_paths, bool reverse)
+static bool sort_list(jrun *run, jlist *all, const path *paths, int n_paths, bool bare,
+                      bool reverse)
 {
     keyed *items = px_jinja_alloc(run, (size_t)all->n, sizeof *items);
     keyed *room = items ? px_jinja_alloc(run, (size_t)all->n, sizeof *items) : NULL;
     if (!room)
         return false;
     for (int64_t i = 0; i < all->n; i++) {
-        jlist *key = px_jlist_new(run, n_paths);
-        if (!key)
+        if (!make_key(run, paths, n_paths, bare, all->items[i], &items[i].key))
             return false;
-        for (int p = 0; p < n_paths; p++) {
-            if (!follow(run, &paths[p], all->items[i], &key->items[p]))
-                return false;
-            key->n = p + 1;
-        }
-        items[i] = (keyed){.key = px_jv_of_list(JV_LIST, key), .item = all->items[i]};
+        items[i].item = all->items[i];
     }
     if (!merge_sort(run, items, room, all->n, reverse))
         return false;
@@ -479,7 +492,7 @@ JFILTER(sort)
         paths[i].fold = !sensitive;
     }
     *out = px_jv_of_list(JV_LIST, all);
-    return sort_list(run, all, paths, n, reverse);
+    return sort_list(run, all, paths, n, false, reverse);
 }
 
 JFILTER(dictsort)
@@ -501,7 +514,7 @@ JFILTER(dictsort)
     jlist *all = px_jiter_collect(run, (jv){.type = JV_VIEW, .w = &w});
     path p = {.parts = &part, .n = 1, .fold = !sensitive};
     *out = px_jv_of_list(JV_LIST, all);
-    return all && sort_list(run, all, &p, 1, reverse);
+    return all && sort_list(run, all, &p, 1, true, reverse);
 }
 
 JFILTER(groupby)
@@ -517,7 +530,7 @@ JFILTER(groupby)
         plain.otherwise = a[1];
     fold = plain;
     fold.fold = !sensitive;
-    if (!sort_list(run, all, &fold, 1, false))
+    if (!sort_list(run, all, &fold, 1, true, false))
         return false;
     jv last = {.type = JV_MISSING}, key, pair[2];
     for (int64_t i = 0; i < all->n; i++) {

@@ -37,8 +37,26 @@ TYPE_TEST(is_callable, self.type == JV_MACRO || self.type == JV_FUNCTION ||
                            self.type == JV_JOINER || self.type == JV_UNDEFINED)
 TYPE_TEST(is_escaped, self.type == JV_STR && self.s->markup)
 TYPE_TEST(is_sameas, px_jv_same(self, a[0]))
-TYPE_TEST(is_filter, self.type == JV_STR && px_jinja_find_filter(self.s->data, self.s->len))
-TYPE_TEST(is_test, self.type == JV_STR && px_jinja_find_test(self.s->data, self.s->len))
+
+/* Names are looked up in a table, so that what has no hash cannot be asked for. */
+static bool is_known(jrun *run, jv self, const jbuiltin *(*find)(const char *, size_t), jv *out)
+{
+    uint64_t hash;
+    *out = px_jv_bool(self.type == JV_STR && find(self.s->data, self.s->len));
+    return px_jv_hash(run, self, &hash);
+}
+
+TEST(is_filter)
+{
+    UNUSED;
+    return is_known(run, self, px_jinja_find_filter, out);
+}
+
+TEST(is_test)
+{
+    UNUSED;
+    return is_known(run, self, px_jinja_find_test, out);
+}
 
 static bool remainder_is(jrun *run, jv v, jv by, int64_t wanted, jv *out)
 {

@@ -137,10 +137,9 @@ static int64_t local_now(void)
     return (int64_t)now + t.tm_gmtoff;
 }
 
-static bool run_tree(jrun *run, const px_template *t, json_t *vars)
+static bool run_tree(jrun *run, const px_template *t)
 {
-    run->vars = px_jinja_json_values(run, vars);
-    jframe *frame = run->vars ? px_jframe_new(run, &t->tree.func, NULL) : NULL;
+    jframe *frame = px_jframe_new(run, &t->tree.func, NULL);
     return frame && px_jscope_enter(run, frame, &t->tree.scope) &&
            px_jinja_exec(run, frame, &t->tree.body) != JFLOW_FAILED;
 }
@@ -152,9 +151,6 @@ pith_status px_template_render(const px_template *t, const char *json, size_t js
     err = err ? err : &own;
     px_error_clear(err);
     *out = (px_rendered){.n_spans = 0};
-    json_t *vars = px_jinja_json_read(json, json_len, err);
-    if (!vars)
-        return err->status;
     jrun run = {.err = err,
                 .name = t->name,
                 .line = 1,
@@ -163,7 +159,8 @@ pith_status px_template_render(const px_template *t, const char *json, size_t js
                 .out = {.limit = PX_MAX_TEMPLATE_OUTPUT},
                 .message = -1};
     px_arena_init(&run.arena, 0, PX_MAX_TEMPLATE_MEMORY);
-    bool ok = run_tree(&run, t, vars) && px_jinja_put(&run, "", 0); // so that text is never NULL
+    bool ok = px_jinja_json_read(&run, json, json_len) && run_tree(&run, t) &&
+              px_jinja_put(&run, "", 0); // so that text is never NULL
     if (ok) {
         out->text = run.out;
         out->text.limit = 0;
@@ -175,6 +172,5 @@ pith_status px_template_render(const px_template *t, const char *json, size_t js
         px_free(run.spans);
     }
     px_arena_clear(&run.arena);
-    json_decref(vars);
     return ok ? PITH_OK : err->status;
 }

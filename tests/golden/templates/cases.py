@@ -761,6 +761,13 @@ users|groupby('name')|map('first')|list
 [{'k': 'a', 'v': 1}, {'k': 'A', 'v': 2}, {'k': 'b', 'v': 3}]|groupby('k')|list
 [{'k': 'a', 'v': 1}, {'k': 'A', 'v': 2}]|groupby('k', case_sensitive=true)|list
 users|groupby('city')
+words|groupby('x')
+[{}, {}]|groupby('x')|list
+[{}]|groupby('x')|list
+[{}, {}]|sort(attribute='x')
+{'a': none, 'b': none}|dictsort(by='value')
+[none, none]|min
+[none]|max
 lines|indent
 lines|indent(2, true)
 lines|indent(2, blank=true)

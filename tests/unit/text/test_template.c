@@ -90,15 +90,28 @@ static void bad_variables_are_refused(void **state)
 {
     (void)state;
     expect_error("x", "[1]", PITH_E_FORMAT,
-                 "the variables of a template are no JSON object with members like \"messages\"");
-    expect_error("x", "{\"a\": 1e999}", PITH_E_FORMAT,
-                 "the variables of a template are not JSON: line 1: real number overflow near "
-                 "'1e999'");
+                 "the variables of a template are an array, expected an object with members like "
+                 "\"messages\"");
     expect_error("x", "", PITH_E_FORMAT,
-                 "the variables of a template are not JSON: line 1: '[' or '{' expected near end "
-                 "of file");
+                 "'template variables' line 1 column 1: found the end, expected a value");
+    expect_error("x", "{\"a\": 1,}", PITH_E_FORMAT,
+                 "'template variables' line 1 column 9: found '}', expected a string as key");
     expect_error("x", "{\"a\": 123456789012345678901}", PITH_E_FORMAT,
-                 "the variables of a template are not JSON: line 1: too big integer");
+                 "the variables of a template hold an integer of 21 digits, expected at most 64 "
+                 "bits");
+}
+
+static void variables_are_read_as_python_reads_them(void **state)
+{
+    (void)state;
+    expect_text("{{ x }}", "{\"x\": [1, -0, 1.0, 1e3, -1E-7, 1e999, -1e999, true, null]}",
+                "[1, 0, 1.0, 1000.0, -1e-07, inf, -inf, True, None]");
+    expect_text("{{ x }}", "{\"x\": {\"b\": 1, \"a\": 2, \"b\": 3}}", "{'b': 3, 'a': 2}");
+    expect_text("{{ x|length }}{{ x }}", "{\"x\": \"\\u00e9\\ud83d\\ude00\\n\\/\"}",
+                "4\xc3\xa9\xf0\x9f\x98\x80\n/");
+    expect_text("{{ x['k\\n'] }}", "{\"x\": {\"k\\n\": \"\"}, \"y\": \"\"}", "");
+    expect_text("{{ 9007199254740993 == x }}{{ x }}", "{\"x\": 9007199254740993}",
+                "True9007199254740993");
 }
 
 static void failures_need_no_error(void **state)
@@ -367,11 +380,17 @@ static void threads_share_a_template(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_name_the_line),     cmocka_unit_test(bad_variables_are_refused),
-        cmocka_unit_test(failures_need_no_error),   cmocka_unit_test(source_is_kept_as_given),
-        cmocka_unit_test(time_is_the_callers),      cmocka_unit_test(spans_of_messages),
-        cmocka_unit_test(spans_through_captures),   cmocka_unit_test(spans_of_generation),
-        cmocka_unit_test(defaults_by_family),       cmocka_unit_test(defaults_refuse_unknown_roles),
+        cmocka_unit_test(errors_name_the_line),
+        cmocka_unit_test(bad_variables_are_refused),
+        cmocka_unit_test(variables_are_read_as_python_reads_them),
+        cmocka_unit_test(failures_need_no_error),
+        cmocka_unit_test(source_is_kept_as_given),
+        cmocka_unit_test(time_is_the_callers),
+        cmocka_unit_test(spans_of_messages),
+        cmocka_unit_test(spans_through_captures),
+        cmocka_unit_test(spans_of_generation),
+        cmocka_unit_test(defaults_by_family),
+        cmocka_unit_test(defaults_refuse_unknown_roles),
         cmocka_unit_test(threads_share_a_template),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
