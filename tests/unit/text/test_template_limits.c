@@ -302,7 +302,7 @@ static void sources_and_variables_too_large(void **state)
     assert_int_equal(timed("source", source, strlen(source), "{}", &err), PITH_E_LIMIT);
     free(source);
     char *json = repeated("{\"a\": ", "[", "", 1 << 20);
-    assert_int_equal(timed("brackets", "x", 1, json, &err), PITH_E_FORMAT);
+    assert_int_equal(timed("brackets", "x", 1, json, &err), PITH_E_LIMIT);
     free(json);
     json = repeated("{\"a\": [", "[],", "0]}", 16 << 20);
     assert_int_equal(timed("values", "x", 1, json, &err), PITH_E_LIMIT);
@@ -311,7 +311,7 @@ static void sources_and_variables_too_large(void **state)
     assert_int_equal(timed("string", "x", 1, json, &err), PITH_OK);
     free(json);
     json = repeated("{\"a\": ", "{\"a\": ", "", 1 << 20);
-    assert_int_equal(timed("braces", "x", 1, json, &err), PITH_E_FORMAT);
+    assert_int_equal(timed("braces", "x", 1, json, &err), PITH_E_LIMIT);
     free(json);
 }
 
