@@ -13,11 +13,23 @@ typedef struct px_attn_range {
     int64_t first, end;
 } px_attn_range;
 
+static inline int64_t px_attn_clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* Both ascend with i; a range without keys lies inside the part's. */
 static inline px_attn_range px_attn_sees(const px_attn *a, int64_t i)
 {
     const int64_t position = a->pos0 + i;
-    const int64_t first = a->window > 0 && position >= a->window ? position - a->window + 1 : 0;
-    return (px_attn_range){first, position + 1};
+    px_attn_range sees = {0, position + 1};
+    if (a->window > 0 && position >= a->window)
+        sees.first = position - a->window + 1;
+    if (a->key_end > 0) {
+        sees.first = px_attn_clamp(sees.first, a->key_first, a->key_end);
+        sees.end = px_attn_clamp(sees.end, sees.first, a->key_end);
+    }
+    return sees;
 }
 
 static inline const uint8_t *px_attn_k(const px_attn *a, int64_t t)

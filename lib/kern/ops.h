@@ -77,7 +77,16 @@ typedef void (*px_store_fn)(const float *x, void *out, int64_t n);
  * (uint8_t *)k_pages[t / page_tokens] + k_offset + (t % page_tokens) * k_row_bytes, D values of
  * dtype; v likewise. Query token i stands at position pos0 + i and sees keys t with t <= pos0 + i,
  * and t > pos0 + i - window when window > 0. Scores are scale * q.k; with softcap > 0, softcap *
- * tanh(score / softcap). Softmax in f32, sums over keys in f32. */
+ * tanh(score / softcap). Softmax in f32, sums over keys in f32. A level may round q, k, v and the
+ * weights of many query tokens to bf16 (kerncheck states the bound).
+ *
+ * A range of keys (key_end > 0) and `part` make it one of several parts: out then gets the sums of
+ * e^(score - most) v, undivided, and part[i * group + g] the most and the sum of e^(score - most);
+ * most is -infinity and all else 0 where no key was seen. Without part a token must see a key. */
+typedef struct px_attn_part {
+    float most, sum;
+} px_attn_part;
+
 typedef struct px_attn {
     const float *q; // query head g of this group, token i: q + i * q_stride + g * D
     int64_t q_stride;
@@ -88,7 +97,9 @@ typedef struct px_attn {
     int32_t head_dim;  // D of q and k
     int32_t value_dim; // D of v and of out heads
     int64_t pos0;
-    int64_t window; // 0: none
+    int64_t window;             // 0: none
+    int64_t key_first, key_end; // only these keys are seen; key_end 0: all
+    px_attn_part *part;         // [n_q * group] or NULL
     float scale;
     float softcap; // 0: none
     px_dtype k_dtype, v_dtype;

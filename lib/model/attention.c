@@ -5,8 +5,14 @@
  */
 #include "model/pass.h"
 
+#include <math.h>
+#include <string.h>
+
 enum {
-    HEAD_ROWS = 32 // least rows of q, k or v in one piece of work
+    HEAD_ROWS = 32,   // least rows of q, k or v in one piece of work
+    TILE_TOKENS = 32, // most query tokens of one tile of attention
+    SPLIT_TOKENS = 8, // a tile of no more than these comes in parts
+    PART_KEYS = 256   // least keys of a part
 };
 
 /* One of q, k and v as pieces of `group` heads. */
@@ -105,6 +111,77 @@ static void run_heads(px_decoder *d, const px_layer *l, int32_t layer, int membe
     }
 }
 
+/* ---- tiles */
+
+/* Rows [first, first + n) of a chunk as one tile, or as one for each part of their keys. How many
+ * parts there are follows from shapes alone. */
+static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
+{
+    px_tile tile = {.chunk = chunk, .first = first, .n = n, .n_parts = 1};
+    int64_t n_parts = (d->rows[first + n - 1].position + 1) / PART_KEYS;
+    if (n_parts > PX_PASS_PARTS)
+        n_parts = PX_PASS_PARTS;
+    if (n > SPLIT_TOKENS || n_parts < 2 || n_parts * n > d->n_slots - d->n_taken) {
+        d->tiles[d->n_tiles++] = tile;
+        return;
+    }
+    tile.n_parts = (int32_t)n_parts;
+    d->joints[d->n_joints++] =
+        (px_joint){.first = first, .n = n, .n_parts = tile.n_parts, .slot = d->n_taken};
+    for (; tile.part < tile.n_parts; tile.part++) {
+        tile.slot = d->n_taken;
+        d->n_taken += n;
+        d->tiles[d->n_tiles++] = tile;
+    }
+}
+
+void px_pass_cut(px_decoder *d, int32_t chunk, int32_t first)
+{
+    for (int32_t t = first; t < d->n_rows; t += TILE_TOKENS) {
+        int32_t left = d->n_rows - t;
+        cut_keys(d, chunk, t, left < TILE_TOKENS ? left : TILE_TOKENS);
+    }
+}
+
+/* Row i of a joint: its parts, each brought to the largest maximum, over their sums. A part without
+ * keys (most -infinity, behind a window) weighs nothing. */
+static void join_row(px_decoder *d, const px_joint *joint, int32_t i)
+{
+    const px_hparams *hp = d->hp;
+    int32_t group = hp->n_heads / hp->n_kv_heads;
+    for (int32_t h = 0; h < hp->n_heads; h++) {
+        int64_t at = (int64_t)(h / group * group) * joint->n + (int64_t)i * group + h % group;
+        const px_attn_part *got = d->parts + (int64_t)joint->slot * hp->n_heads + at;
+        int64_t step = (int64_t)joint->n * hp->n_heads;
+        const float *from =
+            d->part_out.data + (joint->slot + i) * d->part_out.stride + (int64_t)h * hp->value_dim;
+        float *out =
+            d->mixed.data + (joint->first + i) * d->mixed.stride + (int64_t)h * hp->value_dim;
+        float most = -INFINITY;
+        float sum = 0;
+        for (int32_t p = 0; p < joint->n_parts; p++)
+            most = got[p * step].most > most ? got[p * step].most : most;
+        for (int32_t p = 0; p < joint->n_parts; p++)
+            sum += got[p * step].sum * expf(got[p * step].most - most);
+        memset(out, 0, (size_t)hp->value_dim * sizeof *out);
+        for (int32_t p = 0; p < joint->n_parts; p++)
+            d->kern->axpy(expf(got[p * step].most - most) / sum,
+                          from + p * joint->n * d->part_out.stride, out, hp->value_dim);
+    }
+}
+
+/* The keys of a tile's part: as many whole pages for each of what the tile's rows see. */
+static void choose_keys(px_attn *a, const px_tile *tile)
+{
+    int64_t end = a->pos0 + a->n_q;
+    int64_t first = a->window > 0 && a->pos0 >= a->window ? a->pos0 - a->window + 1 : 0;
+    first -= first % PX_KV_PAGE_TOKENS;
+    int64_t pages = (end - first + PX_KV_PAGE_TOKENS - 1) / PX_KV_PAGE_TOKENS;
+    int64_t keys = (pages + tile->n_parts - 1) / tile->n_parts * PX_KV_PAGE_TOKENS;
+    a->key_first = first + tile->part * keys < end ? first + tile->part * keys : end;
+    a->key_end = a->key_first + keys < end ? a->key_first + keys : end;
+}
+
 /* One tile of one kv head. */
 static void run_tile(px_decoder *d, int32_t layer, const px_tile *tile, int32_t kv_head, int member)
 {
@@ -113,19 +190,24 @@ static void run_tile(px_decoder *d, int32_t layer, const px_tile *tile, int32_t 
     const px_kv_layout *layout = px_kv_pool_layout(seq->pool);
     int32_t group = hp->n_heads / hp->n_kv_heads;
     int32_t r = tile->first; // row of the step
+    bool in_parts = tile->n_parts > 1;
+    const px_rows *out = in_parts ? &d->part_out : &d->mixed;
+    int64_t row = in_parts ? tile->slot : r;
     size_t layer_offset = (size_t)layer * layout->layer_bytes;
     size_t head_rows = (size_t)kv_head * PX_KV_PAGE_TOKENS;
     px_attn a = {
         .q = d->q.data + r * d->q.stride + (int64_t)kv_head * group * hp->head_dim,
         .q_stride = d->q.stride,
-        .out = d->mixed.data + r * d->mixed.stride + (int64_t)kv_head * group * hp->value_dim,
-        .out_stride = d->mixed.stride,
+        .out = out->data + row * out->stride + (int64_t)kv_head * group * hp->value_dim,
+        .out_stride = out->stride,
         .n_q = tile->n,
         .group = group,
         .head_dim = hp->head_dim,
         .value_dim = hp->value_dim,
         .pos0 = d->rows[r].position,
         .window = hp->layers[layer].window,
+        .part = in_parts ? d->parts + (int64_t)tile->slot * hp->n_heads + kv_head * group * tile->n
+                         : NULL,
         .scale = hp->attn_scale,
         .softcap = hp->attn_softcap,
         .k_dtype = layout->k_dtype,
@@ -139,6 +221,8 @@ static void run_tile(px_decoder *d, int32_t layer, const px_tile *tile, int32_t 
         .page_tokens = PX_KV_PAGE_TOKENS,
         .scratch = d->scratch + (size_t)member * d->scratch_bytes,
     };
+    if (in_parts)
+        choose_keys(&a, tile);
     d->kern->attention(&a);
 }
 
@@ -149,4 +233,8 @@ void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int memb
     for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;)
         run_tile(d, layer, &d->tiles[i / d->hp->n_kv_heads], (int32_t)(i % d->hp->n_kv_heads),
                  member);
+    if (d->n_joints > 0)
+        for (int64_t i; (i = px_pool_next(d->pool, member, d->n_joints)) >= 0;)
+            for (int32_t r = 0; r < d->joints[i].n; r++)
+                join_row(d, &d->joints[i], r);
 }

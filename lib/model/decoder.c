@@ -13,9 +13,9 @@
 
 enum {
     MAX_BATCH = 65536,
-    TILE_TOKENS = 32, // query tokens of one piece of attention
     MAX_PIECES = 128, // of one product
     MIN_GRAIN = 32,   // rows of one piece of a product
+    SPLIT_ROWS = 32,  // rows of a step whose attention may come in parts
     LINE = 64,        // bytes of a cache line
     LINE_FLOATS = 16
 };
@@ -113,7 +113,11 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     d->scratch_bytes = px_round_up(d->kern->scratch_bytes, LINE);
     d->scratch = carve(&c, (size_t)n_threads, d->scratch_bytes);
     d->rows = carve(&c, (size_t)b, sizeof *d->rows);
-    d->tiles = carve(&c, (size_t)b, sizeof *d->tiles);
+    d->n_slots = (int32_t)(b < SPLIT_ROWS ? b : SPLIT_ROWS) * PX_PASS_PARTS;
+    d->part_out = carve_rows(&c, d->n_slots, (int64_t)hp->n_heads * hp->value_dim);
+    d->parts = carve(&c, (size_t)d->n_slots * (size_t)hp->n_heads, sizeof *d->parts);
+    d->tiles = carve(&c, (size_t)b + (size_t)d->n_slots, sizeof *d->tiles);
+    d->joints = carve(&c, (size_t)b, sizeof *d->joints);
     d->wanted = carve(&c, (size_t)r, sizeof *d->wanted);
     return c.at;
 }
@@ -501,19 +505,16 @@ static pith_status check_step(const px_decoder *d, const px_chunk *chunks, int n
 static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
 {
     d->chunks = chunks;
-    d->n_rows = d->n_wanted = d->n_tiles = 0;
+    d->n_rows = d->n_wanted = d->n_tiles = d->n_joints = d->n_taken = 0;
     for (int i = 0; i < n_chunks; i++) {
         const px_chunk *c = &chunks[i];
-        for (int32_t t = 0; t < c->n; t += TILE_TOKENS) {
-            int32_t left = c->n - t;
-            d->tiles[d->n_tiles++] = (px_tile){
-                .chunk = i, .first = d->n_rows + t, .n = left < TILE_TOKENS ? left : TILE_TOKENS};
-        }
+        int32_t first = d->n_rows;
         for (int32_t t = c->n - c->n_logits; t < c->n; t++)
             d->wanted[d->n_wanted++] = d->n_rows + t;
         for (int32_t t = 0; t < c->n; t++)
             d->rows[d->n_rows++] =
                 (px_row){.chunk = i, .token = c->tokens[t], .position = c->seq->n_tokens + t};
+        px_pass_cut(d, i, first);
     }
 }
 

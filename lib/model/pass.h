@@ -26,12 +26,24 @@
 
 #include <stdatomic.h>
 
-/* Rows [first, first + n) of the step, all of one chunk, which attention takes together. */
+enum { PX_PASS_PARTS = 16 }; // most parts of a row's attention
+
+/* Rows [first, first + n) of the step, all of one chunk, which attention takes together. Few rows
+ * with many keys are several tiles, one for each part of the keys that a layer lets them see: n
+ * rows of part results from `slot` on. */
 typedef struct px_tile {
     int32_t chunk;
     int32_t first;
     int32_t n;
+    int32_t part, n_parts; // n_parts 1: whole
+    int32_t slot;
 } px_tile;
+
+/* Rows whose attention came in parts, to be put together: part p of row i lies in slot
+ * slot + p * n + i. */
+typedef struct px_joint {
+    int32_t first, n, n_parts, slot;
+} px_joint;
 
 /* Where a row of the step belongs. */
 typedef struct px_row {
@@ -75,14 +87,19 @@ struct px_decoder {
     size_t packed_bytes[PX_ACT_FORMS];
     uint8_t *scratch; // [members, scratch_bytes]
     size_t scratch_bytes;
-    px_row *rows;    // [B]
-    int32_t *wanted; // [R] rows whose logits are asked for
-    px_tile *tiles;  // [B]
+    px_row *rows;     // [B]
+    int32_t *wanted;  // [R] rows whose logits are asked for
+    px_tile *tiles;   // [B + slots]
+    px_joint *joints; // [B]
+    int32_t n_slots;
+    px_rows part_out;    // [slots, H * Dv]
+    px_attn_part *parts; // [slots, H]: for each tile [K, n, H / K]
 
     /* the step at hand */
     const px_chunk *chunks;
     const volatile int *cancel;
-    int32_t n_rows, n_wanted, n_tiles;
+    int32_t n_rows, n_wanted, n_tiles, n_joints;
+    int32_t n_taken; // slots
     _Atomic bool stopped;
     _Atomic int32_t odd_row; // a row of logits that is not finite, or -1
 };
@@ -98,6 +115,8 @@ void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *i
 /* Rows of a matrix that one chunk of work takes. */
 int64_t px_pass_grain(int64_t rows);
 
+/* Cuts the rows of a chunk, first and on, into tiles of attention. */
+void px_pass_cut(px_decoder *d, int32_t chunk, int32_t first);
 void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int member);
 void px_pass_gate_up(px_decoder *d, const px_layer *l, int member);
 

@@ -6,7 +6,8 @@
  *
  * Bound: a score has an error of ds = ((D / 8 + 8) EPS) scale sum |q k| (a softcap only lessens it,
  * adding 8 EPS times its size); a weight exp(s - max) then has a relative error of 2 ds (its own
- * and the maximum's) + 8 EPS; sums over n keys add n EPS; all relative to sum p |v| / sum p.
+ * and the maximum's) + 12 EPS (the exponential, bringing parts together); sums over n keys add n
+ * EPS; all relative to sum p |v| / sum p.
  */
 #include "check.h"
 
@@ -121,7 +122,7 @@ static bool truth(const px_attn *a, const float *q, range seen, double *out, dou
     }
     for (int64_t j = 0; j < a->value_dim; j++) {
         out[j] /= sum;
-        bound[j] = (2 * ds + (8 + (double)n) * EPS) * abs_out[j] / sum;
+        bound[j] = (2 * ds + (12 + (double)n) * EPS) * abs_out[j] / sum;
     }
     free(s);
     free(x);
@@ -150,6 +151,45 @@ static void compare(check *c, const px_attn *a)
     }
     free(want);
     free(bound);
+}
+
+/* The same attention in up to four parts at random keys, put together in double; `whole` is what
+ * the kernel gave in one go. Each is within its bound of the truth, so they are within twice that
+ * of each other; here the parts' result takes the place of the whole one and is compared anew. */
+static void compare_parts(check *c, const px_attn *whole)
+{
+    px_attn a = *whole;
+    const int n_parts = check_int(c, 1, 4);
+    const int64_t end = a.pos0 + a.n_q, n_rows = (int64_t)a.n_q * a.group;
+    const size_t n_out = (size_t)(a.n_q * whole->out_stride);
+    px_attn_part *parts = check_memory((size_t)(n_parts * n_rows) * sizeof *parts);
+    float *outs = check_memory((size_t)n_parts * n_out * sizeof *outs);
+    for (int p = 0; p < n_parts && n_rows > 0; p++) {
+        a.key_first = p > 0 ? a.key_end : 0;
+        a.key_end = p + 1 < n_parts ? a.key_first + check_int(c, 0, (int)(end - a.key_first)) : end;
+        a.key_end = a.key_end > 0 ? a.key_end : 1;
+        a.part = parts + p * n_rows;
+        a.out = outs + (size_t)p * n_out;
+        c->kern->attention(&a);
+    }
+    for (int64_t i = 0; i < n_rows; i++) {
+        float most = -INFINITY;
+        double sum = 0;
+        for (int p = 0; p < n_parts; p++)
+            most = fmaxf(most, parts[p * n_rows + i].most);
+        for (int p = 0; p < n_parts; p++)
+            sum += (double)parts[p * n_rows + i].sum *
+                   exp((double)(parts[p * n_rows + i].most - most));
+        const int64_t at = i / a.group * a.out_stride + i % a.group * a.value_dim;
+        for (int64_t j = 0; j < a.value_dim; j++) {
+            double y = 0;
+            for (int p = 0; p < n_parts; p++)
+                y += (double)outs[(size_t)p * n_out + (size_t)(at + j)] *
+                     exp((double)(parts[p * n_rows + i].most - most));
+            whole->out[at + j] = (float)(y / sum);
+        }
+    }
+    compare(c, whole);
 }
 
 static px_attn make(check *c, int dim, int value_dim, int n_q, int group, int64_t pos0,
@@ -195,6 +235,8 @@ static void check_one(check *c, int dim, int value_dim, int n_q, int group, int6
     for (int64_t i = 0; i < n_q; i++)
         if (!check_untouched(a.out + i * a.out_stride + group * value_dim, 4 * sizeof *a.out))
             check_fail(c, "wrote behind the heads of query %lld", (long long)i);
+    if (!c->failed)
+        compare_parts(c, &a);
     check_release();
 }
 

@@ -51,7 +51,7 @@ static void scale_row(float *out, int64_t n, float by)
         out[j] *= by;
 }
 
-static void attend(const px_attn *a, const float *q, px_attn_range sees, float *out)
+static px_attn_part attend(const px_attn *a, const float *q, px_attn_range sees, float *out)
 {
     float most = -INFINITY, sum = 0;
     memset(out, 0, (size_t)a->value_dim * sizeof *out);
@@ -74,15 +74,21 @@ static void attend(const px_attn *a, const float *q, px_attn_range sees, float *
             add_value(a, px_attn_v(a, t0 + i), weight, out);
         }
     }
-    scale_row(out, a->value_dim, 1.0f / sum);
+    return (px_attn_part){most, sum};
 }
 
 void px_ref_attention(const px_attn *a)
 {
     for (int64_t i = 0; i < a->n_q; i++) {
         const px_attn_range sees = px_attn_sees(a, i);
-        for (int64_t g = 0; g < a->group; g++)
-            attend(a, a->q + i * a->q_stride + g * a->head_dim, sees,
-                   a->out + i * a->out_stride + g * a->value_dim);
+        for (int64_t g = 0; g < a->group; g++) {
+            float *out = a->out + i * a->out_stride + g * a->value_dim;
+            const px_attn_part part =
+                attend(a, a->q + i * a->q_stride + g * a->head_dim, sees, out);
+            if (a->part)
+                a->part[i * a->group + g] = part;
+            else
+                scale_row(out, a->value_dim, 1.0f / part.sum);
+        }
     }
 }

@@ -1,147 +1,181 @@
 /*
  * attention: for any instruction set. Included once in a file of each, after its vec header.
  *
- * Query rows (token by token, all heads of the group) are taken VF_QUERIES at a time over tiles of
- * keys, with a running maximum and sum for each row (online softmax, arXiv 1805.02867); the output
- * rows accumulate in place. Where all rows see the whole tile they share each key and value that is
- * loaded and converted; at the edges of the causal triangle and of windows each row goes alone, so
- * that no row reads a key that it may not see. Keys and values are read as they lie: f32, f16,
- * q8_0.
+ * Few query rows (decode): up to FEW_ROWS of them (token by token, all heads of the group) go
+ * together over tiles of keys, with a running maximum and sum for each row (online softmax, arXiv
+ * 1805.02867). Keys and values are converted in registers as they are read, for VF_QUERIES rows at
+ * once; the next tile is fetched meanwhile, a row for each row that is used: a page holds too few
+ * for the processor to notice the stream by itself. Scores take four keys at a time, so that sums
+ * across a vector are made four at once; values keep VF_QUERIES rows of four vectors in registers
+ * over all keys of the tile. Where rows do not see the whole tile, at the edges of the causal
+ * triangle and of windows, each goes alone over what it sees, so that no row reads a key that it
+ * may not see.
  *
- * Cost: one pass over K and V for each VF_QUERIES rows. Tiles of query tokens are issue 3's.
+ * Cost for a key of D values and R rows: 2 D / VF_N conversions for each VF_QUERIES rows, 2 R D /
+ * VF_N fused multiplies and adds, R sums across a vector at some 3 instructions, R / VF_N
+ * exponentials.
  */
-#include "kern/attn.h"
-#include "kern/blocks.h"
-#include "kern/half.h"
-#include "kern/simd/math.h"
+#include "kern/simd/attention_kv.h"
+
+#include "kern/ref/ops.h"
 #include "kern/simd/ops.h"
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
+enum { FEW_ROWS = 16 };
 
-#define TILE 64 // keys
+typedef struct few {
+    const px_attn *a;
+    int n;          // rows
+    int64_t dq, dv; // head sizes in whole vectors
+    float *q;       // [n, dq], zeros behind D
+    float *out;     // [n, dv]
+    const tile_rows *tile;
+    const tile_rows *next; // to be fetched; n 0: has been
+    px_attn_range sees[FEW_ROWS];
+    float most[FEW_ROWS], sum[FEW_ROWS];
+    float s[FEW_ROWS][TILE + VF_N]; // scores, then weights, of the keys that a row sees of a tile
+} few;
 
-/* The vector of a key or value row at element i, n elements of it (n <= VF_N). */
-typedef vf (*load_fn)(const uint8_t *row, int64_t i, int64_t n);
-
-INLINE vf load_f32(const uint8_t *row, int64_t i, int64_t n)
+/* Keys [low, high) of the tile against rows r0 and on: s[r][t - low]. */
+INLINE void score_block(few *b, int r0, const int n_rows, int low, int high, load_fn load)
 {
-    const float *x = (const float *)(const void *)row + i;
-    return n >= VF_N ? vf_load(x) : vf_load_part(x, n);
-}
-
-INLINE vf load_f16(const uint8_t *row, int64_t i, int64_t n)
-{
-    return n >= VF_N ? vf_load_f16(row + 2 * i) : vf_load_f16_part(row + 2 * i, n);
-}
-
-/* Rows of q8_0 are whole blocks, and VF_N divides a block. */
-INLINE vf load_q8_0(const uint8_t *row, int64_t i, int64_t n)
-{
-    (void)n;
-    const px_q8_0 *b = (const px_q8_0 *)(const void *)row + i / PX_Q8_0_VALUES;
-    return vf_mul(vf_load_i8(b->qs + i % PX_Q8_0_VALUES), vf_all(px_load_f16(b->d)));
-}
-
-/* Rows that are processed together. */
-typedef struct rows {
-    const float *q[VF_QUERIES];
-    float *out[VF_QUERIES];
-    px_attn_range sees[VF_QUERIES];
-    float most[VF_QUERIES], sum[VF_QUERIES];
-    float s[VF_QUERIES][TILE]; // scores of a tile, then weights
-} rows;
-
-/* s[r][t] = q[r] . key[t] for n keys and rows from `first` on */
-INLINE void scores(const px_attn *a, rows *b, int first, const int n_rows,
-                   const uint8_t *const *keys, int n, load_fn load)
-{
-    for (int t = 0; t < n; t++) {
-        vf sum[VF_QUERIES];
+    const int64_t dim = b->a->head_dim;
+    for (int t = low; t < high; t += 4) {
+        const uint8_t *key[4];
+        vf sum[VF_QUERIES][4];
 #pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            key[j] = b->tile->k[t + j < high ? t + j : high - 1];
+            if (t + j < b->next->n)
+                fetch_row(b->next->k[t + j], b->a->k_row_bytes);
+        }
+#pragma GCC unroll 8
         for (int r = 0; r < n_rows; r++)
-            sum[r] = vf_zero();
-        for (int64_t i = 0; i < a->head_dim; i += VF_N) {
-            const int64_t left = a->head_dim - i;
-            const vf k = load(keys[t], i, left);
 #pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                sum[r][j] = vf_zero();
+        for (int64_t i = 0; i < dim; i += VF_N) {
+            vf k[4];
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                k[j] = load(key[j], i, dim - i);
+#pragma GCC unroll 8
             for (int r = 0; r < n_rows; r++) {
-                const float *q = b->q[first + r] + i;
-                sum[r] = vf_fma(left >= VF_N ? vf_load(q) : vf_load_part(q, left), k, sum[r]);
+                const vf q = vf_load(b->q + (r0 + r) * b->dq + i);
+#pragma GCC unroll 4
+                for (int j = 0; j < 4; j++)
+                    sum[r][j] = vf_fma(q, k[j], sum[r][j]);
             }
         }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int r = 0; r < n_rows; r++)
-            b->s[first + r][t] = vf_sum(sum[r]);
+            vf_store_sums(b->s[r0 + r] + t - low, sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
     }
 }
 
-/* out[r] += sum over n keys of s[r][t] value[t] */
-INLINE void values(const px_attn *a, rows *b, int first, const int n_rows, const uint8_t *const *vs,
-                   int n, load_fn load)
+/* out[r] += sum over keys [low, high) of s[r][t - low] value[t]; `wide` vectors from element i. */
+INLINE void value_block(few *b, int r0, const int n_rows, int low, int high, int64_t i,
+                        const int wide, load_fn load)
 {
-    for (int64_t i = 0; i < a->value_dim; i += VF_N) {
-        const int64_t left = a->value_dim - i;
-        vf sum[VF_QUERIES];
+    const int64_t dim = b->a->value_dim;
+    vf sum[VF_QUERIES][4];
+#pragma GCC unroll 8
+    for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 4
+        for (int j = 0; j < wide; j++)
+            sum[r][j] = vf_load(b->out + (r0 + r) * b->dv + i + j * VF_N);
+    for (int t = low; t < high; t++) {
+        const uint8_t *value = b->tile->v[t];
+        vf v[4];
+        if (i == 0 && t < b->next->n)
+            fetch_row(b->next->v[t], b->a->v_row_bytes);
+#pragma GCC unroll 4
+        for (int j = 0; j < wide; j++)
+            v[j] = load(value, i + j * VF_N, wide > 1 ? VF_N : dim - i);
+#pragma GCC unroll 8
         for (int r = 0; r < n_rows; r++) {
-            const float *out = b->out[first + r] + i;
-            sum[r] = left >= VF_N ? vf_load(out) : vf_load_part(out, left);
-        }
-        for (int t = 0; t < n; t++) {
-            const vf v = load(vs[t], i, left);
+            const vf weight = vf_all(b->s[r0 + r][t - low]);
 #pragma GCC unroll 4
-            for (int r = 0; r < n_rows; r++)
-                sum[r] = vf_fma(vf_all(b->s[first + r][t]), v, sum[r]);
-        }
-#pragma GCC unroll 4
-        for (int r = 0; r < n_rows; r++) {
-            float *out = b->out[first + r] + i;
-            if (left >= VF_N)
-                vf_store(out, sum[r]);
-            else
-                vf_store_part(out, sum[r], left);
+            for (int j = 0; j < wide; j++)
+                sum[r][j] = vf_fma(weight, v[j], sum[r][j]);
         }
     }
+#pragma GCC unroll 8
+    for (int r = 0; r < n_rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < wide; j++)
+            vf_store(b->out + (r0 + r) * b->dv + i + j * VF_N, sum[r][j]);
 }
 
-/* One function for each dtype: all rows of a block together, or fewer one by one. */
-typedef void (*pass_fn)(const px_attn *a, rows *b, int first, int n_rows, const uint8_t *const *at,
-                        int n);
+INLINE void value_blocks(few *b, int r0, const int n_rows, int low, int high, load_fn load)
+{
+    const int64_t dim = b->a->value_dim;
+    int64_t i = 0;
+    for (; i + 4 * VF_N <= dim; i += 4 * VF_N)
+        value_block(b, r0, n_rows, low, high, i, 4, load);
+    for (; i < dim; i += VF_N)
+        value_block(b, r0, n_rows, low, high, i, 1, load);
+}
 
-#define PASS(op, dtype)                                                        \
-    static void op##_##dtype(const px_attn *a, rows *b, int first, int n_rows, \
-                             const uint8_t *const *at, int n)                  \
-    {                                                                          \
-        if (n_rows == VF_QUERIES)                                              \
-            op(a, b, first, VF_QUERIES, at, n, load_##dtype);                  \
-        else                                                                   \
-            for (int r = first; r < first + n_rows; r++)                       \
-                op(a, b, r, 1, at, n, load_##dtype);                           \
+/* One function for each dtype and number of rows. */
+typedef void (*pass_fn)(few *b, int r0, int low, int high);
+
+#define PASS(n, dtype)                                                 \
+    static void score_##dtype##_##n(few *b, int r0, int low, int high) \
+    {                                                                  \
+        score_block(b, r0, n, low, high, load_##dtype);                \
+    }                                                                  \
+    static void value_##dtype##_##n(few *b, int r0, int low, int high) \
+    {                                                                  \
+        value_blocks(b, r0, n, low, high, load_##dtype);               \
     }
-PASS(scores, f32)
-PASS(scores, f16)
-PASS(scores, q8_0)
-PASS(values, f32)
-PASS(values, f16)
-PASS(values, q8_0)
+#define PASSES(n) PASS(n, f32) PASS(n, f16) PASS(n, q8_0)
+PASSES(1)
+PASSES(2)
+#if VF_QUERIES > 2
+PASSES(3)
+PASSES(4)
+#define OF_ROWS(op, dtype)                                                     \
+    (const pass_fn[])                                                          \
+    {                                                                          \
+        op##_##dtype##_1, op##_##dtype##_2, op##_##dtype##_3, op##_##dtype##_4 \
+    }
+#else
+#define OF_ROWS(op, dtype)                 \
+    (const pass_fn[])                      \
+    {                                      \
+        op##_##dtype##_1, op##_##dtype##_2 \
+    }
+#endif
+
+static pass_fn score_pass(px_dtype dtype, int n_rows)
+{
+    return (dtype == PX_F32   ? OF_ROWS(score, f32)
+            : dtype == PX_F16 ? OF_ROWS(score, f16)
+                              : OF_ROWS(score, q8_0))[n_rows - 1];
+}
+
+static pass_fn value_pass(px_dtype dtype, int n_rows)
+{
+    return (dtype == PX_F32   ? OF_ROWS(value, f32)
+            : dtype == PX_F16 ? OF_ROWS(value, f16)
+                              : OF_ROWS(value, q8_0))[n_rows - 1];
+}
 
 static void multiply_row(float *x, int64_t n, float by)
 {
     const vf all = vf_all(by);
-    int64_t i = 0;
-    for (; i + VF_N <= n; i += VF_N)
+    for (int64_t i = 0; i < n; i += VF_N)
         vf_store(x + i, vf_mul(vf_load(x + i), all));
-    if (i < n)
-        vf_store_part(x + i, vf_mul(vf_load_part(x + i, n - i), all), n - i);
 }
 
 /* n scores of row r become weights; what was summed before is brought to the new maximum. */
-static void weigh(const px_attn *a, rows *b, int r, int n)
+static void weigh(few *b, int r, int n)
 {
+    const px_attn *a = b->a;
     float *s = b->s[r];
-    const int whole = (n + VF_N - 1) / VF_N * VF_N; // at most TILE
+    const int whole = (int)whole_vectors(n);
     for (int t = n; t < whole; t++)
         s[t] = 0.0f;
     for (int t = 0; t < whole; t += VF_N) {
@@ -158,7 +192,7 @@ static void weigh(const px_attn *a, rows *b, int r, int n)
     const float tile_most = vf_most(most);
     if (tile_most > b->most[r]) {
         const float shrink = expf(b->most[r] - tile_most);
-        multiply_row(b->out[r], a->value_dim, shrink);
+        multiply_row(b->out + r * b->dv, b->dv, shrink);
         b->sum[r] *= shrink;
         b->most[r] = tile_most;
     }
@@ -171,76 +205,94 @@ static void weigh(const px_attn *a, rows *b, int r, int n)
     b->sum[r] += vf_sum(sum);
 }
 
-/* ---- blocks of rows */
-
-static pass_fn score_pass(px_dtype dtype)
+/* All rows over the tile, whose first key is t0. */
+static void attend_tile(few *b, int64_t t0)
 {
-    return dtype == PX_F32 ? scores_f32 : dtype == PX_F16 ? scores_f16 : scores_q8_0;
-}
-
-static pass_fn value_pass(px_dtype dtype)
-{
-    return dtype == PX_F32 ? values_f32 : dtype == PX_F16 ? values_f16 : values_q8_0;
-}
-
-/* Rows [first, first + n_rows) of the block against keys [t0, t1). */
-static void attend(const px_attn *a, rows *b, int first, int n_rows, int64_t t0, int64_t t1)
-{
-    const uint8_t *keys[TILE], *vs[TILE];
-    const int n = (int)(t1 - t0);
-    for (int t = 0; t < n; t++) {
-        keys[t] = px_attn_k(a, t0 + t);
-        vs[t] = px_attn_v(a, t0 + t);
-    }
-    score_pass(a->k_dtype)(a, b, first, n_rows, keys, n);
-    for (int r = first; r < first + n_rows; r++)
-        weigh(a, b, r, n);
-    value_pass(a->v_dtype)(a, b, first, n_rows, vs, n);
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Rows r0 and on; row r is head r % group of token r / group, so that ranges ascend. */
-static void attend_rows(const px_attn *a, int64_t r0, int n_rows)
-{
-    rows b;
-    for (int r = 0; r < n_rows; r++) {
-        const int64_t i = (r0 + r) / a->group, g = (r0 + r) % a->group;
-        b.q[r] = a->q + i * a->q_stride + g * a->head_dim;
-        b.out[r] = a->out + i * a->out_stride + g * a->value_dim;
-        b.sees[r] = px_attn_sees(a, i);
-        b.most[r] = -INFINITY;
-        b.sum[r] = 0.0f;
-        memset(b.out[r], 0, (size_t)a->value_dim * sizeof(float));
-    }
-    const int64_t end = b.sees[n_rows - 1].end;
-    for (int64_t t0 = b.sees[0].first; t0 < end; t0 += TILE) {
-        const int64_t t1 = smaller(t0 + TILE, end);
-        if (b.sees[n_rows - 1].first <= t0 && t1 <= b.sees[0].end) {
-            attend(a, &b, 0, n_rows, t0, t1);
+    static const tile_rows NONE = {0};
+    const int64_t t1 = t0 + b->tile->n;
+    for (int r = 0, n = 1; r < b->n; r += n, n = 1) {
+        const int64_t first = at_least(t0, b->sees[r].first), end = at_most(t1, b->sees[r].end);
+        while (n < VF_QUERIES && r + n < b->n && at_least(t0, b->sees[r + n].first) == first &&
+               at_most(t1, b->sees[r + n].end) == end)
+            n++; // rows that see the same
+        if (first >= end)
             continue;
-        }
-        for (int r = 0; r < n_rows; r++) {
-            const int64_t low = larger(t0, b.sees[r].first), high = smaller(t1, b.sees[r].end);
-            if (low < high)
-                attend(a, &b, r, 1, low, high);
-        }
+        const int low = (int)(first - t0), high = (int)(end - t0);
+        score_pass(b->a->k_dtype, n)(b, r, low, high);
+        for (int i = r; i < r + n; i++)
+            weigh(b, i, high - low);
+        value_pass(b->a->v_dtype, n)(b, r, low, high);
+        b->next = &NONE;
     }
-    for (int r = 0; r < n_rows; r++)
-        multiply_row(b.out[r], a->value_dim, 1.0f / b.sum[r]);
+}
+
+/* Lays the block out in scratch and takes rows r0 and on in; row r is head r % group of token
+ * r / group, so that what they see ascends. */
+static void take_rows(few *b, int64_t r0, int n)
+{
+    const px_attn *a = b->a;
+    b->n = n;
+    b->dq = whole_vectors(a->head_dim);
+    b->dv = whole_vectors(a->value_dim);
+    b->q = a->scratch;
+    b->out = b->q + FEW_ROWS * b->dq;
+    for (int r = 0; r < n; r++) {
+        const int64_t i = (r0 + r) / a->group, g = (r0 + r) % a->group;
+        float *q = b->q + r * b->dq;
+        memset(q + b->dq - VF_N, 0, VF_N * sizeof *q);
+        memcpy(q, a->q + i * a->q_stride + g * a->head_dim, (size_t)a->head_dim * sizeof *q);
+        b->sees[r] = px_attn_sees(a, i);
+        b->most[r] = -INFINITY;
+        b->sum[r] = 0.0f;
+    }
+    memset(b->out, 0, (size_t)(n * b->dv) * sizeof(float));
+}
+
+static void give_rows(const few *b, int64_t r0)
+{
+    const px_attn *a = b->a;
+    for (int r = 0; r < b->n; r++) {
+        const int64_t i = (r0 + r) / a->group, g = (r0 + r) % a->group;
+        float *out = b->out + r * b->dv;
+        if (a->part)
+            a->part[r0 + r] = (px_attn_part){b->most[r], b->sum[r]};
+        else
+            multiply_row(out, b->dv, 1.0f / b->sum[r]);
+        memcpy(a->out + i * a->out_stride + g * a->value_dim, out,
+               (size_t)a->value_dim * sizeof *out);
+    }
+}
+
+static void attend_few(const px_attn *a, int64_t r0, int n)
+{
+    few b;
+    tile_rows tiles[2];
+    b.a = a;
+    take_rows(&b, r0, n);
+    const int64_t end = b.sees[n - 1].end;
+    int64_t t0 = b.sees[0].first;
+    find_tile(a, t0, end, &tiles[0]);
+    for (int t = 0; t < tiles[0].n; t++) {
+        fetch_row(tiles[0].k[t], a->k_row_bytes);
+        fetch_row(tiles[0].v[t], a->v_row_bytes);
+    }
+    for (int i = 0; t0 < end; i ^= 1) {
+        b.tile = &tiles[i];
+        b.next = &tiles[i ^ 1];
+        find_tile(a, t0 + b.tile->n, end, &tiles[i ^ 1]);
+        attend_tile(&b, t0);
+        t0 += b.tile->n;
+    }
+    give_rows(&b, r0);
 }
 
 void LEVEL(attention)(const px_attn *a)
 {
+    if (a->head_dim > MOST_DIM || a->value_dim > MOST_DIM) {
+        px_ref_attention(a);
+        return;
+    }
     const int64_t n = (int64_t)a->n_q * a->group;
-    for (int64_t r = 0; r < n; r += VF_QUERIES)
-        attend_rows(a, r, (int)smaller(n - r, VF_QUERIES));
+    for (int64_t r = 0; r < n; r += FEW_ROWS)
+        attend_few(a, r, (int)at_most(n - r, FEW_ROWS));
 }

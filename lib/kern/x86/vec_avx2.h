@@ -19,11 +19,11 @@
 
 /* Block sizes of this level: rows and columns that a float product keeps in registers (VF_ROWS x
  * VF_COLS sums, VF_COLS activations and one weight: 16 registers), query rows that attention
- * handles at once. */
+ * handles at once with four keys or four vectors of values (2 or 4). */
 #define VF_N       8
 #define VF_ROWS    4
 #define VF_COLS    3
-#define VF_QUERIES 4
+#define VF_QUERIES 2
 
 typedef __m256 vf;
 
@@ -145,6 +145,13 @@ static inline float vf_sum(vf a)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* The four sums across a, b, c, d at p[0..3]. */
+static inline void vf_store_sums(float *p, vf a, vf b, vf c, vf d)
+{
+    const vf s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+
 static inline float vf_most(vf a)
 {
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -172,6 +179,12 @@ static inline uint32_t vf_most_bits(vf a)
 static inline vf vf_load_f16(const void *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+
+/* One half in all elements. */
+static inline vf vf_all_f16(const void *p)
+{
+    return _mm256_set1_ps(_mm_cvtss_f32(_mm_cvtph_ps(_mm_loadu_si16(p))));
 }
 
 static inline void vf_store_f16(void *p, vf x)

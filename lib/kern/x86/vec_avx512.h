@@ -128,6 +128,18 @@ static inline float vf_sum(vf a)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* The four sums across a, b, c, d at p[0..3]. */
+static inline void vf_store_sums(float *p, vf a, vf b, vf c, vf d)
+{
+    const vf ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const vf cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512d x = _mm512_castps_pd(ab), y = _mm512_castps_pd(cd);
+    const vf s = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                               _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+    _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
+}
+
 static inline float vf_most(vf a)
 {
     return _mm512_reduce_max_ps(a);
@@ -149,6 +161,12 @@ static inline uint32_t vf_most_bits(vf a)
 static inline vf vf_load_f16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+
+/* One half in all elements. */
+static inline vf vf_all_f16(const void *p)
+{
+    return _mm512_set1_ps(_mm_cvtss_f32(_mm_cvtph_ps(_mm_loadu_si16(p))));
 }
 
 static inline void vf_store_f16(void *p, vf x)

@@ -281,6 +281,52 @@ static void threads_do_not_change_a_bit(void **state)
     }
 }
 
+/* Behind many keys the attention of few tokens comes in parts: the same logits as in company, where
+ * it comes whole, and the same bits with 1, 2, 3 and 5 threads. */
+static void long_contexts_in_parts(const char *arch, px_dtype kv_dtype)
+{
+    enum { DEPTH = 1100, STEP = 220 };
+    static int32_t tokens[DEPTH + 40];
+    float whole_row[V], rows[4][9 * V];
+    test_random random = {.state = 3};
+    for (int i = 0; i < DEPTH + 40; i++)
+        tokens[i] = (int32_t)test_random_below(&random, V);
+    static const int THREADS[] = {1, 2, 3, 5};
+    for (int i = 0; i < 4; i++) {
+        runner r;
+        runner_open(&r, open_family(arch, PX_F32),
+                    &(runner_options){.level = px_cpu_detect(),
+                                      .n_threads = THREADS[i],
+                                      .kv_dtype = kv_dtype,
+                                      .n_ctx = DEPTH + 40});
+        px_kv_seq seq = runner_seq(&r);
+        for (int t = 0; t < DEPTH; t += STEP)
+            runner_step(&r, &seq, tokens + t, STEP, 0, NULL);
+        const float *logits;
+        pith_error err = {0};
+        px_kv_seq_truncate(&seq, DEPTH);
+        assert_int_equal(px_kv_seq_reserve(&seq, 40, &err), PITH_OK);
+        px_chunk chunk = {.seq = &seq, .tokens = tokens + DEPTH, .n = 40, .n_logits = 40};
+        assert_int_equal(px_decoder_step(r.decoder, &chunk, 1, NULL, &logits, &err), PITH_OK);
+        memcpy(whole_row, logits + 8 * V, sizeof whole_row);
+        px_kv_seq_truncate(&seq, DEPTH);
+        runner_step(&r, &seq, tokens + DEPTH, 1, 1, rows[i]);
+        runner_step(&r, &seq, tokens + DEPTH + 1, 8, 8, rows[i] + V);
+        near(rows[i] + 8 * V, whole_row, V, 1e-5f, arch);
+        assert_memory_equal(rows[i], rows[0], sizeof rows[i]);
+        px_kv_seq_clear(&seq);
+        runner_close(&r);
+    }
+}
+
+static void long_contexts(void **state)
+{
+    (void)state;
+    long_contexts_in_parts("llama", PX_F32);
+    long_contexts_in_parts("gemma2", PX_F16); // windows far shorter than a part
+    long_contexts_in_parts("qwen3", PX_Q8_0);
+}
+
 /* Every level computes what plain C computes. */
 static void levels_agree(void **state)
 {
@@ -615,6 +661,7 @@ int main(void)
         cmocka_unit_test(steps_do_not_matter_to_any_family),
         cmocka_unit_test(shared_prefixes_equal_recomputed_ones),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(long_contexts),
         cmocka_unit_test(levels_agree),
         cmocka_unit_test(mixed_types),
         cmocka_unit_test(page_types),
