@@ -2,17 +2,24 @@
  * mul_half_bf16: products of bf16 and f16 weights with few columns of bf16 activations, by the bf16
  * dot product.
  *
- * ROWS rows meet up to COLS columns; each sum stays in one register over all of k, so a product
- * depends on its row and column alone. With one or two columns memory is what limits: 64 bytes of a
- * row cost one load and one dot product (f16: two conversions and a rounding more), and the same
- * place in the next ROWS rows is prefetched, since rows of 2048 end where the pages of the
- * hardware's prefetchers do.
+ * Eight rows meet up to three columns, four rows up to six; each sum stays in one register over all
+ * of k, so a product depends on its row and column alone. With few columns memory is what limits:
+ * 64 bytes of a row cost one load and one dot product (f16: two conversions and a rounding more),
+ * and the same place AHEAD rows further is prefetched, since rows of 2048 end where the pages of
+ * the hardware's prefetchers do.
  */
 #include "kern/act.h"
 #include "kern/x86/half_bf16.h"
 #include "kern/x86/ops_x86.h"
 
-enum { ROWS = 4, COLS = 6, STEP = 32 };
+enum {
+    FEW = 3,      // columns for which FEW_ROWS rows are taken at once
+    FEW_ROWS = 8, // 8 x 3 sums
+    ROWS = 4,     // 4 x 6 sums
+    COLS = 6,
+    STEP = 32,  // values of k
+    AHEAD = 16, // rows between a weight and the one that is prefetched
+};
 
 INLINE float sum16(__m512 a)
 {
@@ -27,13 +34,13 @@ INLINE void block(const px_mul *m, int64_t r, int64_t c, const int rows, const i
                   load32_fn load, load32_part_fn load_part)
 {
     const int64_t k = m->x->k;
-    const uint8_t *w[ROWS], *x[COLS];
-    __m512 sum[ROWS][COLS];
+    const uint8_t *w[FEW_ROWS], *x[COLS];
+    __m512 sum[FEW_ROWS][COLS];
     for (int i = 0; i < rows; i++)
         w[i] = m->w + (size_t)(r + i) * m->row_bytes;
     for (int j = 0; j < cols; j++)
         x[j] = px_act_column(m->x, c + j);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 6
         for (int j = 0; j < cols; j++)
@@ -44,10 +51,10 @@ INLINE void block(const px_mul *m, int64_t r, int64_t c, const int rows, const i
 #pragma GCC unroll 6
         for (int j = 0; j < cols; j++)
             a[j] = _mm512_loadu_si512(x[j] + 2 * at);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < rows; i++) {
             const __m512i b = load(w[i] + 2 * at);
-            _mm_prefetch((const void *)(w[i] + ROWS * m->row_bytes + 2 * at), _MM_HINT_T0);
+            _mm_prefetch((const void *)(w[i] + AHEAD * m->row_bytes + 2 * at), _MM_HINT_T0);
 #pragma GCC unroll 6
             for (int j = 0; j < cols; j++)
                 sum[i][j] = dot_pairs(sum[i][j], b, a[j]);
@@ -58,7 +65,7 @@ INLINE void block(const px_mul *m, int64_t r, int64_t c, const int rows, const i
         for (int j = 0; j < cols; j++)
             sum[i][j] = dot_pairs(sum[i][j], b, _mm512_loadu_si512(x[j] + 2 * at));
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 6
         for (int j = 0; j < cols; j++)
@@ -69,7 +76,7 @@ INLINE void rows_of(const px_mul *m, int64_t r, const int rows, load32_fn load, 
 {
     const int64_t n = m->x->n;
     int64_t c = 0;
-    for (; c + COLS <= n; c += COLS)
+    for (; rows < FEW_ROWS && c + COLS <= n; c += COLS)
         block(m, r, c, rows, COLS, load, part);
     switch (n - c) {
 #define REST(n_cols)                              \
@@ -79,18 +86,24 @@ INLINE void rows_of(const px_mul *m, int64_t r, const int rows, load32_fn load, 
         REST(1);
         REST(2);
         REST(3);
-        REST(4);
-        REST(5);
 #undef REST
     default:
         break;
     }
+    if (rows == FEW_ROWS)
+        return;
+    if (n - c == 4)
+        block(m, r, c, rows, 4, load, part);
+    else if (n - c == 5)
+        block(m, r, c, rows, 5, load, part);
 }
 
 INLINE void all_rows(const px_mul *m, int64_t row0, int64_t row1, load32_fn load,
                      load32_part_fn part)
 {
     int64_t r = row0;
+    for (; m->x->n <= FEW && r + FEW_ROWS <= row1; r += FEW_ROWS)
+        rows_of(m, r, FEW_ROWS, load, part);
     for (; r + ROWS <= row1; r += ROWS)
         rows_of(m, r, ROWS, load, part);
     for (; r < row1; r++)

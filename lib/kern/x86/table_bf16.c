@@ -11,5 +11,5 @@ void px_kern_add_bf16(px_kern *kern)
     kern->mul[f16] = px_bf16_mul_f16;
     kern->tile[bf16] = px_bf16_tile_bf16;
     kern->tile[f16] = px_bf16_tile_f16;
-    kern->tile_from[bf16] = kern->tile_from[f16] = 12;
+    kern->tile_from[bf16] = kern->tile_from[f16] = 28;
 }
