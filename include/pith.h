@@ -148,6 +148,46 @@ PITH_API pith_status pith_kernel_get(const char *cpu, int32_t i, pith_kernel *ou
  * past the end. */
 PITH_API const char *pith_cpu_level(int32_t i, bool *runs);
 
+enum { PITH_LIMIT_READ = 1, PITH_LIMIT_INT8 = 2, PITH_LIMIT_BF16 = 4, PITH_LIMIT_F32 = 8 };
+
+/* What this machine can do at most, with all threads at once: what a kernel is held against. */
+typedef struct pith_limits {
+    size_t size;
+    uint32_t parts;     /* in: PITH_LIMIT_*, those wanted; 0: all. The others stay 0 */
+    bool quick;         /* in: a glance of some 15 ms a part, for use between other measurements */
+    int32_t n_threads;  /* out */
+    const char *cpu;    /* out: level whose instructions were used; static storage */
+    uint64_t read_span; /* out: bytes that are read through, larger than the caches */
+    double read_gbps;   /* out: 10^9 bytes a second, by the best of several ways to read */
+    double int8_gops;   /* out: 10^9 operations a second; a multiply-add is two */
+    double bf16_gflops; /* out: where the level has no bf16 products, as f32 */
+    double f32_gflops;  /* out */
+} pith_limits;
+
+typedef struct pith_meter_options {
+    size_t size;
+    int32_t n_threads;  /* 0: the physical cores that this process may use */
+    const char *cpu;    /* cap on the level, as pith_engine_options */
+    uint64_t read_span; /* bytes to read through; 0: 1 GiB, or an eighth of the free memory if that
+                           is less, but at least 64 MiB */
+} pith_meter_options;
+
+/* Measures limits, again and again: machines drift. Keeps threads and read_span bytes of memory. */
+typedef struct pith_meter pith_meter;
+
+/* Errors: ARGUMENT, UNSUPPORTED (the CPU does not run that level), MEMORY. */
+PITH_API pith_status pith_meter_new(const pith_meter_options *options, pith_meter **out,
+                                    pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_meter_free(pith_meter *meter);
+
+/* Fills the rest of *limits from its first members with the best of many short runs. All parts take
+ * under half a second, on slow memory a little more. progress may be NULL. Errors: ARGUMENT,
+ * CANCELLED. */
+PITH_API pith_status pith_meter_run(pith_meter *meter, pith_limits *limits,
+                                    pith_progress_fn progress, void *user, pith_error *err);
+
 /* ------------------------------------------------------------------ model */
 
 typedef struct pith_model pith_model;
@@ -403,6 +443,31 @@ typedef struct pith_engine_info {
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
 PITH_API pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out,
+                                          pith_error *err);
+
+/* What computing some tokens of one sequence must at least read and do, counted from the model's
+ * shapes: what pith_limits turn into the shortest time. */
+typedef struct pith_cost {
+    size_t size;
+    int32_t n_tokens;        /* in: at least 1; computed in steps of n_batch */
+    int64_t depth;           /* in: tokens of the sequence before them */
+    int32_t n_logits;        /* in: rows of logits, of the last tokens */
+    int64_t n_steps;         /* out */
+    uint64_t weight_bytes;   /* out: all matrices once a step; the head in the last one only, and
+                                only when logits are wanted */
+    uint64_t embed_bytes;    /* out: a row of the embedding for each token */
+    uint64_t kv_read_bytes;  /* out: keys and values that the tokens of a step see, once a step */
+    uint64_t kv_write_bytes; /* out */
+    uint64_t int8_ops;       /* out: two for each weight and token of matrices in blocks of whole
+                                numbers; the head counts for rows of logits */
+    uint64_t bf16_ops;       /* out: the same of f16 and bf16 matrices */
+    uint64_t f32_ops;        /* out: the same of f32 and nf4 matrices */
+    uint64_t attention_ops;  /* out: two for each element of a query head and each key that it sees,
+                                and as many for values */
+} pith_cost;
+
+/* Fills the rest of *cost from its first members. Errors: ARGUMENT. */
+PITH_API pith_status pith_engine_get_cost(const pith_engine *engine, pith_cost *cost,
                                           pith_error *err);
 
 /* What happens when a context is full. */
