@@ -6,8 +6,11 @@
  * additions one after the other, each with a relative error of EPS of a partial sum that is no
  * larger than sum |a b|; 8 stands for the roundings of decoding (2), of the products with scales
  * (3) and of the final sum across lanes (3). depth is k / 8 for float weights and few columns (8
- * lanes at least), k for many (one row a lane), two a block for the rest. Where weights have an
- * offset, |a| is |scale q| + |offset|, since the two parts are summed apart.
+ * lanes at least), k for many (one row a lane), two a block for the rest. A tile of super-blocks
+ * adds up their sub-blocks in f32 first: a term goes through at most 17 additions there (16
+ * sub-blocks and the minima), one for each super-block and one for each panel of values, of at
+ * least 1024. Where weights have an offset, |a| is |scale q| + |offset|, since the two parts are
+ * summed apart.
  *
  * A level whose float products take bf16 activations multiplies weights rounded to bf16, with few
  * columns and many: the expected value is the product of these.
@@ -174,6 +177,8 @@ static void magnitudes(const problem *p, const uint8_t *row, const float *decode
 
 static double depth_of(const problem *p)
 {
+    if (p->many && p->act.form == PX_ACT_Q8K)
+        return 17 + (double)(p->k / PX_Q8K_BLOCK) + (double)p->k / 1024;
     return p->act.form == PX_ACT_Q8    ? 2.0 * (double)(p->k / PX_Q8_BLOCK)
            : p->act.form == PX_ACT_Q8K ? 2.0 * (double)(p->k / PX_Q8K_BLOCK)
            : p->many                   ? (double)p->k
@@ -269,6 +274,8 @@ static void check_kernel(check *c, px_dtype dtype, int64_t k, int64_t rows, int6
 /* Both kernels take any number of columns. */
 static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind)
 {
+    if (c->failed)
+        return;
     check_kernel(c, dtype, k, rows, cols, kind, false);
     if (c->kern->tile[px_kern_slot(dtype)] && !c->failed)
         check_kernel(c, dtype, k, rows, cols, kind, true);
@@ -313,8 +320,9 @@ void check_mul(check *c, px_dtype dtype)
 {
     static const int64_t FLOAT_K[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 127, 260, 1009};
     static const int64_t BLOCKS[] = {0, 1, 2, 3, 4, 5, 7, 8, 13, 16, 37};
-    static const int64_t ROWS[] = {0, 1, 2, 3, 4, 5, 7, 8, 17, 33, 101};
-    static const int64_t COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 19};
+    static const int64_t ROWS[] = {0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 101};
+    static const int64_t COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 19, 24, 25, 32, 33};
+    enum { N_ROWS = sizeof ROWS / sizeof ROWS[0], N_COLS = sizeof COLS / sizeof COLS[0] };
     const int64_t block = px_dtype_get((uint32_t)dtype)->block_elements;
     const int n_k = block == 1 ? 14 : 11;
     for (int i = 0; i < n_k && !c->failed; i++) {
@@ -324,16 +332,18 @@ void check_mul(check *c, px_dtype dtype)
             if (kind == EXACT && (k > 1024 || (dtype == PX_Q8_0 && k > 256)))
                 continue;
             for (int shape = 0; shape < 3; shape++)
-                check_one(c, dtype, k, ROWS[check_int(c, 0, 10)], COLS[check_int(c, 0, 10)],
-                          (data)kind);
+                check_one(c, dtype, k, ROWS[check_int(c, 0, N_ROWS - 1)],
+                          COLS[check_int(c, 0, N_COLS - 1)], (data)kind);
         }
     }
-    for (int i = 0; i < 11 && !c->failed; i++) { // every count of rows, of columns
+    for (int i = 0; i < N_ROWS; i++) // every count of rows, of columns
         check_one(c, dtype, 512, ROWS[i], 1, ORDINARY);
+    for (int i = 0; i < N_COLS; i++)
         check_one(c, dtype, 512, 6, COLS[i], ORDINARY);
-    }
-    if (!c->failed)
-        check_one(c, dtype, 8192, 3, 2, ORDINARY);
+    check_one(c, dtype, 256, 5, 65, ORDINARY);
+    check_one(c, dtype, 8192, 3, 2, ORDINARY);
+    check_one(c, dtype, 4864, 18, 5, ORDINARY); // several panels of values, the last one shorter
+    check_one(c, dtype, 2304, 17, 13, EXTREME);
     for (int i = 0; i < 4 && !c->failed; i++) {
         check_not_finite(c, dtype, false);
         if (c->kern->tile[px_kern_slot(dtype)] && !c->failed)

@@ -19,4 +19,13 @@ void px_bf16_mul_f16(const px_mul *m, int64_t row0, int64_t row1);
 void px_bf16_tile_bf16(const px_mul *m, int64_t row0, int64_t row1);
 void px_bf16_tile_f16(const px_mul *m, int64_t row0, int64_t row1);
 
+/* Tiles. */
+#define PX_VNNI_TILES(X) \
+    X(PX_Q8_0, q8_0)     \
+    X(PX_Q4_K, q4_k)
+#define PX_VNNI_TILE(id, name) \
+    void px_vnni_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
+PX_VNNI_TILES(PX_VNNI_TILE)
+#undef PX_VNNI_TILE
+
 #endif

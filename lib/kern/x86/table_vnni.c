@@ -7,4 +7,9 @@ void px_kern_add_vnni(px_kern *kern)
 #define ADD(id, name) kern->mul[px_kern_slot(id)] = px_vnni_mul_##name;
     PX_UNPACKED(ADD)
 #undef ADD
+#define ADD(id, name)                                   \
+    kern->tile[px_kern_slot(id)] = px_vnni_tile_##name; \
+    kern->tile_from[px_kern_slot(id)] = 4;
+    PX_VNNI_TILES(ADD)
+#undef ADD
 }
