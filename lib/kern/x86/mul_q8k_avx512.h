@@ -10,16 +10,16 @@
  * One row at a time, four super-blocks of it together: memory is read in one straight line, which
  * is what the prefetchers of a processor follow best. Codes go unsigned and in the order of their
  * values, 64 a vector: maddubs to sums of pairs (16 bits), then a 16-bit dot with the integer scale
- * of each 16 values. Headers are taken apart for four super-blocks in one vector, block i in lane i
- * of 128 bits; 6 shuffles bring the sums of four blocks into the same lanes, and one f32 step
- * serves all four. What codes are stored above their values (bias) is taken away in integers as
- * bias * (scales . sums of activations); minima meet the same sums.
+ * of each 16 values, and one f32 step a super-block. The headers of four super-blocks are taken
+ * apart together, in general registers or block i in lane i of 128 bits. What codes are stored
+ * above their values (bias) is taken away in integers, where a sum begins: bias * (scales . sums of
+ * activations); minima meet the same sums.
  *
  * A last group of fewer blocks takes its last block again, with an activation scale of 0. Each
  * product takes the same steps however rows and columns are grouped.
  *
- * Largest integers: 4 vectors of 4 products 63 * 127 * 127, 16 million a lane, 65 million when four
- * lanes meet; bias 32 * 128 * 4064 * 2.
+ * Largest integers: 4 vectors of 4 products 63 * 127 * 127, 16 million a lane; bias 32 * 128 * 4064
+ * * 2 at the start.
  */
 #include "kern/act.h"
 #include "kern/x86/ops_x86.h"
@@ -35,8 +35,8 @@ typedef struct group {
 
 /* What a column brings to them. */
 typedef struct column {
-    __m512 d;       // of block i in lane i, four times
-    __m512i lo, hi; // its sums of 16 values 0 to 7 and 8 to 15 there; or lo: sums of 32
+    __m128 d;       // of block i in float i
+    __m512i lo, hi; // its sums of 16 values 0 to 7 and 8 to 15 in lane i; or lo: sums of 32
 } column;
 
 /* How a format comes apart. */
@@ -59,11 +59,12 @@ INLINE __m512i add_sub16(__m512i sum, __m512i q, __m512i x, __m512i scales, int 
     return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_permutexvar_epi16(place, scales));
 }
 
-/* Scales of 32 values in 8 words of every lane. */
+/* Scales of 32 values in 8 bytes of every lane. */
 INLINE __m512i add_sub32(__m512i sum, __m512i q, __m512i x, __m512i scales, int v)
 {
-    const int a = 4 * v | (4 * v + 1) << 8, b = (4 * v + 2) | (4 * v + 3) << 8;
-    return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_shuffle_epi8(scales, counts16(a, b)));
+    const int none = 0x80 << 8; // the upper byte of a word
+    const __m512i place = counts16(2 * v | none, (2 * v + 1) | none);
+    return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_shuffle_epi8(scales, place));
 }
 
 /* Signed codes, scales of 32 values in 8 dwords. */
@@ -76,22 +77,10 @@ INLINE __m512i add_signed(__m512i sum, __m512i q, __m512i x, __m512i scales, int
 
 /* ---- products */
 
-/* The sum of the lanes of t[i] in lane i, in four parts. */
-INLINE __m512i gather(const __m512i t[BLOCKS])
-{
-    const __m512i a = _mm512_add_epi32(_mm512_shuffle_i64x2(t[0], t[1], 0x44),
-                                       _mm512_shuffle_i64x2(t[0], t[1], 0xee));
-    const __m512i b = _mm512_add_epi32(_mm512_shuffle_i64x2(t[2], t[3], 0x44),
-                                       _mm512_shuffle_i64x2(t[2], t[3], 0xee));
-    return _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
-}
-
 /* The first `live` of four super-blocks from b on. */
 INLINE column column_at(const px_q8k_column *x, int64_t b, const bool sub16, int live)
 {
-    const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    const __m128 d = _mm_maskz_loadu_ps((__mmask8)((1u << live) - 1), x->d + b);
-    column c = {.d = _mm512_permutexvar_ps(four, _mm512_castps128_ps512(d))};
+    column c = {.d = _mm_maskz_loadu_ps((__mmask8)((1u << live) - 1), x->d + b)};
     if (sub16) {
         const __m512i low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
         const __m512i high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
@@ -108,49 +97,60 @@ INLINE column column_at(const px_q8k_column *x, int64_t b, const bool sub16, int
     return c;
 }
 
+/* Scales (or minima) of four super-blocks times sums of activations: block i in lane i. */
+INLINE __m512i dot_sums(const heads *h, const column *x, const bool sub16)
+{
+    const __m512i sum = _mm512_madd_epi16(h->mn[0], x->lo);
+    return sub16 ? _mm512_add_epi32(sum, _mm512_madd_epi16(h->mn[1], x->hi)) : sum;
+}
+
 /* Adds `live` super-blocks from b on of a row at w to cols sums. */
 INLINE void add_group(const px_q8k_column *x, const int cols, const uint8_t *w, int64_t b, int live,
                       const format f, __m512 *sum)
 {
+    const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     group g;
     heads h;
-    __m512i t[COLS][BLOCKS];
+    __m512i start[COLS];
+    float scales[COLS][BLOCKS];
+    for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
+        _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
 #pragma GCC unroll 4
     for (int i = 0; i < BLOCKS; i++) {
         g.at[i] = b + (i < live ? i : live - 1);
         g.w[i] = w + (i < live ? i : live - 1) * f.block_bytes;
     }
     f.head(g.w, &h);
-    for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
-        _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T1);
+#pragma GCC unroll 4
+    for (int j = 0; j < cols; j++) {
+        const column c = column_at(&x[j], b, f.sub16, live);
+        const __m128 d = _mm_mul_ps(h.d, c.d);
+        start[j] = _mm512_setzero_si512();
+        if (f.minima) {
+            const __m128 dmin = _mm_mul_ps(h.dmin, c.d);
+            sum[j] = _mm512_fnmadd_ps(_mm512_permutexvar_ps(four, _mm512_castps128_ps512(dmin)),
+                                      _mm512_cvtepi32_ps(dot_sums(&h, &c, f.sub16)), sum[j]);
+        } else if (f.bias >= 0) {
+            const __m512i least = dot_sums(&h, &c, f.sub16);
+            start[j] = _mm512_sub_epi32(start[j], _mm512_slli_epi32(least, (unsigned)f.bias));
+        }
+        _mm_storeu_ps(scales[j], d);
+        __asm__("" : "+m"(scales[j])); // broadcast from memory costs no shuffle
+    }
 #pragma GCC unroll 4
     for (int i = 0; i < BLOCKS; i++) {
         __m512i q[VECTORS];
         f.codes(g.w[i], q);
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++) {
-            t[j][i] = _mm512_setzero_si512();
+            const int8_t *a = x[j].q + g.at[i] * PX_Q8K_BLOCK;
+            __m512i t = f.bias >= 0 ? _mm512_maskz_mov_epi32((__mmask16)(15 << 4 * i), start[j])
+                                    : _mm512_setzero_si512();
 #pragma GCC unroll 4
             for (int v = 0; v < VECTORS; v++)
-                t[j][i] =
-                    f.add(t[j][i], q[v],
-                          _mm512_loadu_si512(x[j].q + g.at[i] * PX_Q8K_BLOCK + 64 * v), h.sc[i], v);
+                t = f.add(t, q[v], _mm512_loadu_si512(a + 64 * v), h.sc[i], v);
+            sum[j] = _mm512_fmadd_ps(_mm512_set1_ps(scales[j][i]), _mm512_cvtepi32_ps(t), sum[j]);
         }
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < cols; j++) {
-        const column c = column_at(&x[j], b, f.sub16, live);
-        __m512i whole = gather(t[j]), least = _mm512_setzero_si512();
-        if (f.minima || f.bias >= 0)
-            least = _mm512_madd_epi16(h.mn[0], c.lo);
-        if ((f.minima || f.bias >= 0) && f.sub16)
-            least = _mm512_add_epi32(least, _mm512_madd_epi16(h.mn[1], c.hi));
-        if (f.bias >= 0)
-            whole = _mm512_sub_epi32(whole, _mm512_slli_epi32(least, (unsigned)f.bias));
-        sum[j] = _mm512_fmadd_ps(_mm512_mul_ps(h.d, c.d), _mm512_cvtepi32_ps(whole), sum[j]);
-        if (f.minima)
-            sum[j] =
-                _mm512_fnmadd_ps(_mm512_mul_ps(h.dmin, c.d), _mm512_cvtepi32_ps(least), sum[j]);
     }
 }
 

@@ -38,12 +38,18 @@ INLINE __m512i lanes(const uint8_t *const w[4], int at)
     return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(w[3] + at)), 3);
 }
 
-/* The f16 at byte `at` of each lane, as four f32 there. */
-INLINE __m512 halves(__m512i v, int at)
+/* Four f16, one at each p. */
+INLINE __m128 four_f16(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d)
 {
-    const int both = at | (at + 1) << 8;
-    const __m512i words = _mm512_shuffle_epi8(v, _mm512_set1_epi32(both | both << 16));
-    return _mm512_cvtph_ps(_mm512_cvtepi64_epi32(words)); // 8 equal words a lane; 4 of them
+    const uint64_t low = px_load16(a) | (uint32_t)px_load16(b) << 16;
+    const uint64_t high = px_load16(c) | (uint32_t)px_load16(d) << 16;
+    return _mm_cvtph_ps(_mm_cvtsi64_si128((long long)(low | high << 32)));
+}
+
+/* The f16 at w[i] + at. */
+INLINE __m128 halves(const uint8_t *const w[4], int at)
+{
+    return four_f16(w[0] + at, w[1] + at, w[2] + at, w[3] + at);
 }
 
 /* 32 bytes twice. */
@@ -58,15 +64,6 @@ INLINE __m512i select_bits(__m512i mask, __m512i a, __m512i b)
     return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
 }
 
-/* Lane i of v in every lane. */
-INLINE __m512i lane(__m512i v, const int i)
-{
-    return i == 0   ? _mm512_shuffle_i64x2(v, v, 0x00)
-           : i == 1 ? _mm512_shuffle_i64x2(v, v, 0x55)
-           : i == 2 ? _mm512_shuffle_i64x2(v, v, 0xaa)
-                    : _mm512_shuffle_i64x2(v, v, 0xff);
-}
-
 INLINE __m512i look_up512(const int8_t *table16, __m512i index)
 {
     const __m128i table = _mm_loadu_si128((const void *)table16);
@@ -76,39 +73,28 @@ INLINE __m512i look_up512(const int8_t *table16, __m512i index)
 /* ---- headers of four super-blocks */
 
 typedef struct heads {
-    __m512i sc[4];  // scales of block i: 16 words; 8 words in each lane; or 8 dwords
+    __m512i sc[4];  // scales of block i: 16 words; 8 bytes, eight times; or 8 dwords
     __m512i mn[2];  // minima (or the scales once more) of block i in lane i: words 0 to 7, 8 to 15
-    __m512 d, dmin; // of block i in lane i, four times
+    __m128 d, dmin; // of block i in float i
 } heads;
 
-/* Q4_K and Q5_K. */
+/* Q4_K and Q5_K: 12 bytes a block in general registers, which have nothing else to do. */
 INLINE void head_6(const uint8_t *const w[4], heads *h)
 {
-    const char X = (char)0x80;
-    const __m512i raw = lanes(w, 0);
-    h->d = halves(raw, 0);
-    h->dmin = halves(raw, 2);
-    // words: the low parts of eight, those of scales[8..11] last; upper bits of the last four
-    const __m512i sc_low =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(4, X, 5, X, 6, X, 7, X, 12, X, 13, X, 14, X, 15, X));
-    const __m512i mn_low =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(8, X, 9, X, 10, X, 11, X, 12, X, 13, X, 14, X, 15, X));
-    const __m512i sc_high =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(X, X, X, X, X, X, X, X, 4, X, 5, X, 6, X, 7, X));
-    const __m512i mn_high =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(X, X, X, X, X, X, X, X, 8, X, 9, X, 10, X, 11, X));
-    const __m512i low = _mm512_broadcast_i32x4(_mm_setr_epi16(63, 63, 63, 63, 15, 15, 15, 15));
-    const __m512i shift = _mm512_broadcast_i32x4(_mm_setr_epi16(0, 0, 0, 0, 4, 4, 4, 4));
-    const __m512i all = _mm512_set1_epi16(63);
-    const __m512i s = _mm512_shuffle_epi8(raw, sc_low);
-    const __m512i m = _mm512_srlv_epi16(_mm512_shuffle_epi8(raw, mn_low), shift);
-    const __m512i s2 = _mm512_srli_epi16(_mm512_shuffle_epi8(raw, sc_high), 2);
-    const __m512i m2 = _mm512_srli_epi16(_mm512_shuffle_epi8(raw, mn_high), 2);
-    const __m512i sc = _mm512_and_si512(select_bits(low, s, s2), all);
-    h->mn[0] = _mm512_and_si512(select_bits(low, m, m2), all);
+    enum { LOW = 0x3f3f3f3f, NIBBLE = 0x0f0f0f0f, HIGH = 0x30303030 };
+    uint64_t mn[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        h->sc[i] = lane(sc, i);
+    for (int i = 0; i < 4; i++) {
+        const uint32_t a = px_load32(w[i] + 4), b = px_load32(w[i] + 8), c = px_load32(w[i] + 12);
+        const uint32_t sc_high = (c & NIBBLE) | (a >> 2 & HIGH);
+        const uint32_t mn_high = (c >> 4 & NIBBLE) | (b >> 2 & HIGH);
+        h->sc[i] = _mm512_set1_epi64((long long)((a & LOW) | (uint64_t)sc_high << 32));
+        mn[i] = (b & LOW) | (uint64_t)mn_high << 32;
+    }
+    h->mn[0] = _mm512_cvtepu8_epi16(
+        _mm256_setr_epi64x((long long)mn[0], (long long)mn[1], (long long)mn[2], (long long)mn[3]));
+    h->d = halves(w, 0);
+    h->dmin = halves(w, 2);
 }
 
 INLINE __m512i widen_i8(const void *p) // 16 int8 to words
@@ -125,19 +111,19 @@ INLINE void widen_lanes(__m512i bytes, __m512i words[2])
 
 INLINE void head_q6_k(const uint8_t *const w[4], heads *h)
 {
-    enum { SCALES = 192, LAST = PX_Q6_K_BYTES - 16 };
+    enum { SCALES = 192 };
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++)
         h->sc[i] = widen_i8(w[i] + SCALES);
     widen_lanes(lanes(w, SCALES), h->mn);
-    h->d = halves(lanes(w, LAST), 14);
+    h->d = halves(w, PX_Q6_K_BYTES - 2);
 }
 
 INLINE void head_q3_k(const uint8_t *const w[4], heads *h)
 {
     enum { LAST = PX_Q3_K_BYTES - 16 }; // 2 bytes of codes, 12 of scales, d
     const __m512i raw = lanes(w, LAST);
-    h->d = halves(raw, 14);
+    h->d = halves(w, PX_Q3_K_BYTES - 2);
     const __m512i low_at =
         _mm512_broadcast_i32x4(_mm_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9));
     const __m512i high_at = _mm512_broadcast_i32x4(
@@ -159,10 +145,8 @@ INLINE void head_q3_k(const uint8_t *const w[4], heads *h)
 
 INLINE void head_q2_k(const uint8_t *const w[4], heads *h)
 {
-    enum { LAST = PX_Q2_K_BYTES - 16 };
-    const __m512i raw = lanes(w, LAST);
-    h->d = halves(raw, 12);
-    h->dmin = halves(raw, 14);
+    h->d = halves(w, PX_Q2_K_BYTES - 4);
+    h->dmin = halves(w, PX_Q2_K_BYTES - 2);
     const __m512i nibble = _mm512_set1_epi8(15);
     const __m512i mn = _mm512_and_si512(_mm512_srli_epi16(lanes(w, 0), 4), nibble);
     h->mn[0] = _mm512_unpacklo_epi8(mn, _mm512_setzero_si512());
@@ -176,7 +160,7 @@ INLINE void head_iq4_xs(const uint8_t *const w[4], heads *h)
 {
     const char X = (char)0x80;
     const __m512i raw = lanes(w, 0); // d, high 16 bits, 4 bytes of low halves, codes
-    h->d = halves(raw, 0);
+    h->d = halves(w, 0);
     // words: low half s at byte 4 + s / 2, two upper bits at 2 s of bytes 2 and 3
     const __m512i low_at =
         _mm512_broadcast_i32x4(_mm_setr_epi8(4, X, 4, X, 5, X, 5, X, 6, X, 6, X, 7, X, 7, X));
