@@ -32,6 +32,12 @@ void LEVEL(mul_f32)(const px_mul *m, int64_t row0, int64_t row1);
 void LEVEL(mul_f16)(const px_mul *m, int64_t row0, int64_t row1);
 void LEVEL(mul_bf16)(const px_mul *m, int64_t row0, int64_t row1);
 
+/* tile_float.h */
+void LEVEL(tile_f32)(const px_mul *m, int64_t row0, int64_t row1);
+void LEVEL(tile_f16)(const px_mul *m, int64_t row0, int64_t row1);
+void LEVEL(tile_bf16)(const px_mul *m, int64_t row0, int64_t row1);
+void LEVEL(tile_nf4)(const px_mul *m, int64_t row0, int64_t row1);
+
 /* attention.h */
 void LEVEL(attention)(const px_attn *a);
 

@@ -5,6 +5,8 @@
 #define LEVEL(name) px_avx2_##name
 #include "kern/simd/ops.h"
 
+enum { FLOAT_TILE_FROM = 48, NF4_TILE_FROM = 2 };
+
 void px_kern_add_avx2(px_kern *kern)
 {
 #define ADD(id, name) kern->mul[px_kern_slot(id)] = px_avx2_mul_##name;
@@ -13,6 +15,15 @@ void px_kern_add_avx2(px_kern *kern)
     kern->mul[px_kern_slot(PX_F32)] = px_avx2_mul_f32;
     kern->mul[px_kern_slot(PX_F16)] = px_avx2_mul_f16;
     kern->mul[px_kern_slot(PX_BF16)] = px_avx2_mul_bf16;
+#define TILE(id, name)                                  \
+    kern->tile[px_kern_slot(id)] = px_avx2_tile_##name; \
+    kern->tile_from[px_kern_slot(id)] = FLOAT_TILE_FROM
+    TILE(PX_F32, f32);
+    TILE(PX_F16, f16);
+    TILE(PX_BF16, bf16);
+    TILE(PX_NF4, nf4);
+#undef TILE
+    kern->tile_from[px_kern_slot(PX_NF4)] = NF4_TILE_FROM;
     kern->decode[px_kern_slot(PX_F16)] = px_avx2_decode_f16;
     kern->decode[px_kern_slot(PX_BF16)] = px_avx2_decode_bf16;
     kern->pack[PX_ACT_BF16] = px_avx2_pack_bf16;

@@ -24,6 +24,8 @@
 #define VF_ROWS    4
 #define VF_COLS    3
 #define VF_QUERIES 2
+/* 2 x 6 sums, 2 weights, 1 activation: 15 of 16 registers */
+#define VF_TILE_COLS 6
 
 typedef __m256 vf;
 
@@ -128,6 +130,26 @@ static inline vf vf_round(vf a)
 }
 
 /* a * 2^n for whole numbers n in -252..254, in two steps, so that 2^n itself may be out of range */
+/* Value i of vector j becomes value j of vector i. */
+static inline void vf_transpose(vf v[VF_N])
+{
+    vf a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) { // b[i + j]: column j of both lanes, rows i to i + 3
+        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+    for (int j = 0; j < 4; j++) {
+        v[j] = _mm256_permute2f128_ps(b[j], b[j + 4], 0x20);
+        v[j + 4] = _mm256_permute2f128_ps(b[j], b[j + 4], 0x31);
+    }
+}
+
 static inline vf vf_scale2(vf a, vf n)
 {
     const __m256i whole = _mm256_cvtps_epi32(n), bias = _mm256_set1_epi32(127);

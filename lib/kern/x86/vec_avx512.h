@@ -4,6 +4,8 @@
 #ifndef PX_KERN_X86_VEC_AVX512_H
 #define PX_KERN_X86_VEC_AVX512_H
 
+#include "kern/x86/transpose_avx512.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +17,8 @@
 #define VF_ROWS    4
 #define VF_COLS    6
 #define VF_QUERIES 4
+/* 2 x 12 sums, 2 weights, an activation in memory */
+#define VF_TILE_COLS 12
 
 typedef __m512 vf;
 
@@ -112,6 +116,15 @@ static inline vf vf_where_less(vf x, vf y, vf a, vf b)
 static inline vf vf_round(vf a)
 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* Value i of vector j becomes value j of vector i. */
+static inline void vf_transpose(vf v[VF_N])
+{
+    __m512i w[VF_N];
+    memcpy(w, v, sizeof w);
+    transpose16(w);
+    memcpy(v, w, sizeof w);
 }
 
 static inline vf vf_scale2(vf a, vf n)
