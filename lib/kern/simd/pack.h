@@ -55,7 +55,7 @@ void LEVEL(pack_bf16)(const float *x, int64_t x_stride, int64_t k, int64_t c0, i
         if (i < k)
             vf_store_bf16(p + 2 * i, vf_load_part(from + i, k - i));
         i = (k + VF_N - 1) / VF_N * VF_N; // whole vectors fit: columns are padded to 64 bytes
-        memset(p + 2 * i, 0, px_act_after(k, 2) - 2 * (size_t)i);
+        memset(p + 2 * i, 0, px_act_padded(px_act_after(k, 2)) - 2 * (size_t)i);
     }
 }
 
