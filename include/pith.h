@@ -418,6 +418,8 @@ typedef struct pith_engine_options {
     const char *k_type;   /* dtype of keys in the cache: "f16" (NULL), "f32", "q8_0" */
     const char *v_type;   /* of values */
     uint64_t kv_bytes;    /* most memory of the cache; 0: no limit of its own */
+    int32_t prompt_batch; /* most tokens of contexts in a step that also writes for somebody, so
+                             that he does not wait long; 0: 64 */
 } pith_engine_options;
 
 /* Makes what computes: threads, kernels, work memory, an empty KV cache. options may be NULL. The
@@ -439,6 +441,12 @@ typedef struct pith_engine_info {
     int32_t max_logits;
     uint64_t kv_bytes;   /* committed now */
     uint64_t work_bytes; /* work memory at its largest; the system gives it as it is touched */
+    int32_t n_sessions;  /* that exist now */
+    int32_t n_answers;   /* in flight now */
+    /* Since the engine was made, for metrics: */
+    uint64_t n_steps;     /* steps that succeeded */
+    uint64_t n_computed;  /* tokens computed in them, of contexts and answers */
+    uint64_t n_generated; /* tokens that answers chose */
 } pith_engine_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
@@ -487,7 +495,8 @@ typedef struct pith_session_options {
     int32_t n_keep; /* tokens at the beginning that shift and truncate keep; bos counts */
 } pith_session_options;
 
-/* One sequence of tokens in an engine, empty. All sessions of an engine belong to the engine's
+/* One sequence of tokens in an engine, empty. Calls with a session whose answer is in flight
+ * (pith_session_submit) are BUSY. All sessions of an engine belong to the engine's
  * thread. */
 PITH_API pith_status pith_session_new(pith_engine *engine, const pith_session_options *options,
                                       pith_session **out, pith_error *err);
@@ -661,16 +670,60 @@ typedef struct pith_result {
     int64_t n_reused;    /* of these, found in the session */
     int64_t n_generated; /* tokens chosen, an end token too */
     int64_t n_dropped;   /* tokens that SHIFT or TRUNCATE forgot */
-    double prompt_seconds, decode_seconds;
-    uint64_t seed; /* that was used */
+    double prompt_seconds, decode_seconds; /* till the context was computed, and from there on */
+    uint64_t seed;                         /* that was used */
 } pith_result;
 
-/* Writes an answer. The session afterwards holds the context and the answer. result may be NULL; it
- * is filled on failure too. Errors: as pith_session_set. Ending by callback, cancel or deadline is
- * not an error: see finish.
+/* Writes an answer, alone: answers in flight wait meanwhile. The session afterwards holds the
+ * context and the answer. result may be NULL; it is filled on failure too. Errors: as
+ * pith_session_set. Ending by callback, cancel or deadline is not an error: see finish.
  */
 PITH_API pith_status pith_generate(pith_session *session, const pith_request *request,
                                    pith_result *result, pith_error *err);
+
+/* Many answers at once. A request that is submitted is in flight until it is done; each call of
+ * pith_engine_run is one step for all that are. Requests join and leave between any two steps:
+ *
+ *   pith_session_submit(a, &first, &one, &err);
+ *   pith_session_submit(b, &second, &two, &err);
+ *   for (int32_t left = 1; left > 0;)             (others may be submitted in here)
+ *       if (pith_engine_run(engine, &left, &err) != PITH_OK)
+ *           break;
+ *   pith_answer_get_result(one, &result, &err);
+ *   pith_answer_free(one);
+ */
+typedef struct pith_answer pith_answer;
+
+/* Checks a request, lists its context in the session and puts it in flight; nothing is computed
+ * yet. What the request points to is not looked at again, but its callbacks are called with its
+ * user pointer, from inside pith_engine_run. The session is the answer's until it is done: calls
+ * with it are BUSY, but for pith_session_cancel (which ends the answer before the next step),
+ * get_tokens, fork and free. *out is freed with pith_answer_free. Errors: ARGUMENT, CONTEXT,
+ * UNSUPPORTED, MEMORY, BUSY (from inside a callback, or the session has an answer in flight). The
+ * engine's thread. */
+PITH_API pith_status pith_session_submit(pith_session *session, const pith_request *request,
+                                         pith_answer **out, pith_error *err);
+
+/* One step for all answers in flight: one token for each that is being written, and with them
+ * pieces of the contexts that are still being read: while somebody writes at most prompt_batch
+ * tokens a step, else as many as n_batch; contexts take turns. *n_left (may be NULL): answers in
+ * flight afterwards. One for which the cache has no room waits for the others, and fails with
+ * MEMORY when nobody can go on. What becomes of one answer does not touch another, and does not
+ * fail this call. Errors: ARGUMENT, BUSY (from inside a callback). The engine's thread. */
+PITH_API pith_status pith_engine_run(pith_engine *engine, int32_t *n_left, pith_error *err);
+
+/* Whether the answer has ended, well or not: its last event has been told, and its session is free
+ * again. */
+PITH_API bool pith_answer_is_done(const pith_answer *answer);
+
+/* What pith_generate would have returned. result may be NULL; it is filled on failure too, and with
+ * what is known so far where the answer is in flight still, which is BUSY. */
+PITH_API pith_status pith_answer_get_result(const pith_answer *answer, pith_result *result,
+                                            pith_error *err);
+
+/* Frees an answer; one in flight ends without another event, and its session keeps what is computed
+ * of it. NULL is fine. Not from inside a callback. */
+PITH_API void pith_answer_free(pith_answer *answer);
 
 /* ------------------------------------------------------------------ scoring */
 

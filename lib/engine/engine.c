@@ -15,6 +15,7 @@ enum {
     DEFAULT_BATCH = 512,
     DEFAULT_LOGITS = 32,
     DEFAULT_SESSIONS = 64,
+    DEFAULT_PROMPT_BATCH = 64,
     MOST_BATCH = 65536,
     MOST_SESSIONS = 4096
 };
@@ -91,12 +92,15 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
         .n_batch = o.n_batch ? o.n_batch : DEFAULT_BATCH,
         .max_sessions = o.max_sessions ? o.max_sessions : DEFAULT_SESSIONS,
         .kv_bytes = o.kv_bytes,
+        .prompt_batch = o.prompt_batch ? o.prompt_batch : DEFAULT_PROMPT_BATCH,
     };
     st = in_range("n_ctx", out->n_ctx, PX_MAX_CONTEXT, err);
     if (st == PITH_OK)
         st = in_range("n_batch", out->n_batch, MOST_BATCH, err);
     if (st == PITH_OK)
         st = in_range("max_sessions", out->max_sessions, MOST_SESSIONS, err);
+    if (st == PITH_OK)
+        st = in_range("prompt_batch", out->prompt_batch, MOST_BATCH, err);
     if (st != PITH_OK)
         return st;
     if (out->n_batch > out->n_ctx)
@@ -147,8 +151,12 @@ static pith_status fill(pith_engine *e, pith_error *err)
         st = px_candidates_init(&e->candidates, hp->n_vocab, err);
     if (st != PITH_OK)
         return st;
-    e->chunks = px_malloc((size_t)setup->max_sessions, sizeof *e->chunks);
-    return e->chunks ? PITH_OK : px_fail_memory(err, "an engine's steps");
+    size_t n = (size_t)setup->max_sessions;
+    e->chunks = px_malloc(n, sizeof *e->chunks);
+    e->parts = px_malloc(n, sizeof *e->parts);
+    e->batch.answers = px_malloc(n, sizeof *e->batch.answers);
+    bool made = e->chunks && e->parts && e->batch.answers;
+    return made ? PITH_OK : px_fail_memory(err, "an engine's steps");
 }
 
 pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
@@ -185,6 +193,8 @@ void pith_engine_free(pith_engine *engine)
     px_pool_free(engine->pool);
     px_candidates_clear(&engine->candidates);
     px_free(engine->chunks);
+    px_free(engine->parts);
+    px_free(engine->batch.answers);
     px_free(engine);
 }
 
@@ -213,6 +223,11 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .max_logits = setup->max_logits,
         .kv_bytes = px_kv_pool_bytes(engine->kv),
         .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
+        .n_sessions = engine->n_sessions,
+        .n_answers = engine->batch.n,
+        .n_steps = engine->n_steps,
+        .n_computed = engine->n_computed,
+        .n_generated = engine->n_generated,
     };
     return px_options_write(out, "pith_engine_info", &info, sizeof info, err);
 }

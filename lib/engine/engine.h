@@ -23,6 +23,7 @@ typedef struct px_engine_setup {
     int32_t max_sessions;
     px_dtype k_type, v_type;
     uint64_t kv_bytes; // limit; 0: none
+    int32_t prompt_batch;
 } px_engine_setup;
 
 /* Errors: ARGUMENT, UNSUPPORTED. */
@@ -31,6 +32,18 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
 
 /* The level for a cap by name (NULL or "": PITH_CPU from the environment, else the best). */
 pith_status px_engine_level(const char *cap, px_cpu_level *out, pith_error *err);
+
+/* An answer's part of a step: batch.h. */
+typedef struct px_part {
+    pith_answer *answer;
+    int32_t n_draft; // guesses behind its last token
+} px_part;
+
+/* Answers that are written together: batch.h. */
+typedef struct px_batch {
+    pith_answer **answers;
+    int32_t n;
+} px_batch;
 
 struct pith_engine {
     const pith_model *model;
@@ -41,8 +54,11 @@ struct pith_engine {
     px_kv_pool *kv;
     px_candidates candidates;
     px_chunk *chunks; // [max_sessions] of the step at hand
+    px_part *parts;   // [max_sessions] of the step at hand
+    px_batch batch;   // answers in flight, room for max_sessions
     int32_t n_sessions;
-    bool busy; // inside a call
+    uint64_t n_steps, n_computed, n_generated; // counters: pith_engine_info
+    bool busy;                                 // inside a call
 };
 
 /* Memory of this machine, or of the control group that this process runs in if that has less. root

@@ -69,7 +69,7 @@ static pith_status score_span(pith_session *s, const int32_t *tokens, int64_t n,
     pith_status st = px_session_place(s, tokens, n, &how, &placed, err);
     if (st != PITH_OK)
         return st;
-    st = px_session_compute(s, first - 1, 0, 0, NULL, err);
+    st = px_session_compute(s, first - 1, 0, NULL, err);
     for (int64_t at = first - 1; st == PITH_OK && at < n - 1;) {
         int64_t left = n - 1 - at;
         int32_t rows = left < e->setup.max_logits ? (int32_t)left : e->setup.max_logits;
@@ -78,7 +78,7 @@ static pith_status score_span(pith_session *s, const int32_t *tokens, int64_t n,
         if (st != PITH_OK)
             break;
         px_heap_forbid();
-        st = px_session_compute(s, at + rows, rows, 0, &logits, err);
+        st = px_session_compute(s, at + rows, rows, &logits, err);
         for (int32_t r = 0; st == PITH_OK && r < rows; r++)
             score_row(sc, logits + (int64_t)r * n_vocab, n_vocab, s->tokens[at + r + 1],
                       at + r + 1 - first);

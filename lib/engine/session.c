@@ -2,13 +2,11 @@
 #include "engine/session.h"
 
 #include "base/mem.h"
+#include "engine/answer.h"
 #include "engine/options.h"
+#include "engine/step.h"
 
 #include <time.h>
-
-/* With a deadline, prompts are computed in steps of this many tokens, so that it is looked at now
- * and then; a number apart from time keeps results the same from run to run. */
-enum { DEADLINE_BATCH = 64 };
 
 double px_now(void)
 {
@@ -67,6 +65,8 @@ void pith_session_free(pith_session *session)
 {
     if (!session)
         return;
+    if (session->answer)
+        px_answer_abandon(session->answer);
     session->engine->n_sessions--;
     px_kv_seq_clear(&session->seq);
     px_free(session->tokens);
@@ -144,7 +144,14 @@ void px_engine_end(pith_engine *e)
 
 pith_status px_session_begin(pith_session *s, pith_error *err)
 {
-    return px_engine_begin(s->engine, err);
+    pith_status st = px_engine_begin(s->engine, err);
+    if (st == PITH_OK && s->answer) {
+        px_engine_end(s->engine);
+        st = px_fail(err, PITH_E_BUSY,
+                     "the session has an answer in flight; run the engine until it is done, or "
+                     "free the answer");
+    }
+    return st;
 }
 
 void px_session_end(pith_session *s)
@@ -235,26 +242,21 @@ void px_session_drop_pending(pith_session *s)
 /* ---- computing */
 
 /* Whether computing up to `end` is to be broken off here. */
-static pith_status interrupted(const pith_session *s, int64_t end, double until, pith_error *err)
+static pith_status interrupted(const pith_session *s, int64_t end, pith_error *err)
 {
-    if (px_session_cancelled(s))
-        return px_fail(err, PITH_E_CANCELLED, "cancelled after %lld of %lld tokens",
-                       (long long)s->seq.n_tokens, (long long)end);
-    if (until > 0 && px_now() >= until)
-        return px_fail(err, PITH_E_TIMEOUT, "the deadline passed after %lld of %lld tokens",
-                       (long long)s->seq.n_tokens, (long long)end);
-    return PITH_OK;
+    if (!px_session_cancelled(s))
+        return PITH_OK;
+    return px_fail(err, PITH_E_CANCELLED, "cancelled after %lld of %lld tokens",
+                   (long long)s->seq.n_tokens, (long long)end);
 }
 
-pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, double until,
-                               const float **logits, pith_error *err)
+pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, const float **logits,
+                               pith_error *err)
 {
     pith_engine *e = s->engine;
     int64_t most = e->setup.n_batch;
-    if (until > 0 && most > DEADLINE_BATCH)
-        most = n_logits > DEADLINE_BATCH ? n_logits : DEADLINE_BATCH;
     const float *rows = NULL;
-    pith_status st = interrupted(s, end, until, err);
+    pith_status st = interrupted(s, end, err);
     while (st == PITH_OK && s->seq.n_tokens < end) {
         int64_t left = end - s->seq.n_tokens;
         int64_t n = left < most ? left : most;
@@ -264,11 +266,10 @@ pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, d
                           .tokens = s->tokens + s->seq.n_tokens,
                           .n = (int32_t)n,
                           .n_logits = n == left ? n_logits : 0};
-        st = px_kv_seq_reserve(&s->seq, n, err);
-        if (st == PITH_OK)
-            st = px_decoder_step(e->decoder, &chunk, 1, &s->cancel, &rows, err);
+        int failed;
+        st = px_step_run(e, &chunk, 1, &s->cancel, &rows, &failed, err);
         if (st == PITH_OK && s->seq.n_tokens < end)
-            st = interrupted(s, end, until, err);
+            st = interrupted(s, end, err);
     }
     if (st == PITH_OK && logits)
         *logits = rows;
@@ -297,7 +298,7 @@ pith_status pith_session_set(pith_session *session, const int32_t *tokens, int64
     st = px_session_place(session, tokens, n, &how, &placed, err);
     if (st == PITH_OK) {
         px_heap_forbid();
-        st = px_session_compute(session, session->n_tokens, n_logits, 0, logits, err);
+        st = px_session_compute(session, session->n_tokens, n_logits, logits, err);
         px_heap_allow();
         if (st != PITH_OK)
             px_session_drop_pending(session);

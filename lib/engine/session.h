@@ -19,6 +19,7 @@ struct pith_session {
     int64_t n_tokens; // computed and pending
     pith_overflow overflow;
     int32_t n_keep;
+    pith_answer *answer; // that is being written on it, or NULL
     volatile int cancel; // by px_cancel_* only
 };
 
@@ -27,7 +28,8 @@ struct pith_session {
 pith_status px_engine_begin(pith_engine *e, pith_error *err);
 void px_engine_end(pith_engine *e);
 
-/* The same for a call with one session, whose end also forgets a cancel that came during the call.
+/* The same for a call with one session, which must not have an answer in flight; the end also
+ * forgets a cancel that came during the call.
  */
 pith_status px_session_begin(pith_session *s, pith_error *err);
 void px_session_end(pith_session *s);
@@ -62,11 +64,10 @@ void px_session_append(pith_session *s, int32_t token);
 int64_t px_session_shift(pith_session *s);
 
 /* Computes the listed tokens before index `end`. The last n_logits of them, which must be pending,
- * give rows of logits. `until` is a time of px_now, 0: none. Errors: CANCELLED, TIMEOUT, MEMORY,
- * NUMERIC; a beginning of the tokens is then computed and the rest pending. Takes nothing from the
- * heap. */
-pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, double until,
-                               const float **logits, pith_error *err);
+ * give rows of logits. Errors: CANCELLED, MEMORY, NUMERIC; a beginning of the tokens is then
+ * computed and the rest pending. Takes nothing from the heap. */
+pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, const float **logits,
+                               pith_error *err);
 
 /* Forgets pending tokens. */
 void px_session_drop_pending(pith_session *s);

@@ -21,10 +21,14 @@ pith_status px_step_run(pith_engine *e, const px_chunk *chunks, int n_chunks,
     }
     if (st == PITH_OK)
         st = px_decoder_step(e->decoder, chunks, n_chunks, cancel, logits, err);
+    for (int i = 0; st != PITH_OK && i < n; i++)
+        px_kv_seq_truncate(chunks[i].seq, chunks[i].seq->n_tokens); // gives the room back
     if (st != PITH_OK)
-        for (int i = 0; i < n; i++)
-            px_kv_seq_truncate(chunks[i].seq, chunks[i].seq->n_tokens); // gives the room back
-    return st;
+        return st;
+    e->n_steps++;
+    for (int i = 0; i < n_chunks; i++)
+        e->n_computed += (uint64_t)chunks[i].n;
+    return PITH_OK;
 }
 
 /* ---- the door's step */
@@ -51,6 +55,8 @@ static pith_status check_item(const pith_engine *e, const pith_step_item *items,
         return px_fail(err, PITH_E_ARGUMENT,
                        "item %d of the step asks for %d rows of logits of %d tokens", i,
                        item->n_logits, item->n);
+    if (s->answer)
+        return px_fail(err, PITH_E_BUSY, "the session of item %d has an answer in flight", i);
     int32_t n_vocab = e->model->hp.n_vocab;
     for (int32_t t = 0; t < item->n; t++)
         if (item->tokens[t] < 0 || item->tokens[t] >= n_vocab)

@@ -1,0 +1,388 @@
+/* answer: see answer.h. */
+#include "engine/answer.h"
+
+#include "base/mem.h"
+#include "engine/batch.h"
+#include "engine/num.h"
+#include "engine/options.h"
+
+#include <math.h>
+
+/* ---- making */
+
+static pith_status check_request(const pith_request *r, pith_error *err)
+{
+    if (r->n_tokens < 1 || !r->tokens)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "the request has no tokens; an answer needs at least one to continue");
+    if (r->n_top < 0 || r->n_top > PX_MOST_TOP)
+        return px_fail(err, PITH_E_ARGUMENT, "request.n_top is %d, expected 0 to %d", r->n_top,
+                       PX_MOST_TOP);
+    if (r->n_stops < 0 || (r->n_stops > 0 && !r->stops))
+        return px_fail(err, PITH_E_ARGUMENT, "request.n_stops is %d with %s list of stop strings",
+                       r->n_stops, r->stops ? "a" : "no");
+    if (!(r->deadline >= 0 && r->deadline <= 1e9))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "request.deadline is %g seconds, expected 0 (none) to 1e9", r->deadline);
+    return PITH_OK;
+}
+
+static pith_status make_sampler(pith_answer *a, pith_error *err)
+{
+    const pith_engine *e = a->session->engine;
+    pith_sampling sampling;
+    pith_status st = PITH_OK;
+    if (a->request.sampling)
+        st = px_sampling_take(a->request.sampling, &sampling, err);
+    else
+        sampling = e->model->sampling;
+    if (st != PITH_OK)
+        return st;
+    px_sampler_def def = {
+        .sampling = &sampling,
+        .bias = a->request.bias,
+        .n_bias = a->request.n_bias,
+        .n_vocab = e->model->hp.n_vocab,
+        .tok = a->tokenizer ? a->tokenizer->tok : NULL,
+        .n_ctx = e->setup.n_ctx,
+    };
+    st = px_sampler_init(&a->sampler, &def, err);
+    a->result.seed = a->sampler.seed;
+    return st;
+}
+
+/* Buffers for text: the longest token behind an unfinished character. */
+static pith_status make_text(pith_answer *a, pith_error *err)
+{
+    if (!a->tokenizer && a->request.n_stops > 0)
+        return px_fail(
+            err, PITH_E_UNSUPPORTED,
+            "stop strings need a tokenizer, which the model was opened without or lacks");
+    /* A stray byte becomes three bytes of U+FFFD. */
+    size_t most = 3 * ((a->tokenizer ? a->tokenizer->most_bytes : 0) + sizeof a->detok.pending);
+    if (!px_buf_room(&a->piece, most))
+        return px_buf_status(&a->piece, "the text of a token", err);
+    a->detok = (px_detok){.special = a->request.special, .keep_space = true};
+    return px_stops_init(&a->stops, a->request.stops, a->request.n_stops, most, err);
+}
+
+/* Lists the context in the session. Last, since it changes the session. */
+static pith_status place(pith_answer *a, pith_error *err)
+{
+    pith_session *s = a->session;
+    int64_t max = a->request.max_tokens;
+    px_placing how = {.most_reused = max == 0 ? INT64_MAX : -1, .room = max < 0 ? INT64_MAX : max};
+    px_placed placed;
+    pith_status st =
+        px_session_place(s, a->request.tokens, a->request.n_tokens, &how, &placed, err);
+    if (st != PITH_OK)
+        return st;
+    a->result.n_prompt = s->n_tokens;
+    a->result.n_reused = placed.n_reused;
+    a->result.n_dropped = placed.n_dropped;
+    for (int64_t i = 0; i < s->n_tokens; i++)
+        px_sampler_accept(&a->sampler, s->tokens[i]);
+    return PITH_OK;
+}
+
+pith_status px_answer_init(pith_answer *a, pith_session *session, const pith_request *request,
+                           pith_error *err)
+{
+    *a = (pith_answer){.session = session,
+                       .tokenizer = pith_model_tokenizer(session->engine->model),
+                       .result = {.stop_index = -1},
+                       .start = px_now()};
+    pith_status st = px_options_read(request, "pith_request", &a->request, sizeof a->request, err);
+    if (st == PITH_OK)
+        st = check_request(&a->request, err);
+    if (st != PITH_OK)
+        return st;
+    if (a->request.deadline > 0)
+        a->until = a->start + a->request.deadline;
+    st = make_text(a, err);
+    if (st == PITH_OK)
+        st = make_sampler(a, err);
+    if (st == PITH_OK)
+        st = place(a, err);
+    if (st != PITH_OK) {
+        px_answer_clear(a);
+        return st;
+    }
+    session->answer = a;
+    return PITH_OK;
+}
+
+void px_answer_clear(pith_answer *a)
+{
+    px_sampler_clear(&a->sampler);
+    px_stops_clear(&a->stops);
+    px_buf_clear(&a->piece);
+}
+
+/* ---- the end */
+
+void px_answer_finish(pith_answer *a, pith_finish how)
+{
+    if (!a->done)
+        a->result.finish = how;
+    a->done = true;
+}
+
+void px_answer_fail(pith_answer *a, pith_status status, const pith_error *error)
+{
+    if (a->done)
+        return;
+    a->done = true;
+    a->status = status;
+    a->error = *error;
+}
+
+/* ---- log-probabilities */
+
+/* The n likeliest tokens, best first, of equal ones the lower id first. */
+static void find_top(const float *logits, int32_t n_vocab, int32_t n, pith_logprob *top)
+{
+    int32_t have = 0;
+    for (int32_t id = 0; id < n_vocab; id++) {
+        if (have == n && logits[id] <= top[n - 1].logprob)
+            continue;
+        int32_t at = have < n ? have++ : n - 1;
+        for (; at > 0 && top[at - 1].logprob < logits[id]; at--)
+            top[at] = top[at - 1];
+        top[at] = (pith_logprob){.token = id, .logprob = logits[id]};
+    }
+}
+
+static void put_logprobs(pith_answer *a, const float *logits, pith_event *event)
+{
+    int32_t n_vocab = a->session->engine->model->hp.n_vocab;
+    int32_t n = a->request.n_top < n_vocab ? a->request.n_top : n_vocab;
+    if (!a->request.logprobs && n == 0)
+        return;
+    double log_sum = px_log_sum_exp(logits, n_vocab, px_max(logits, n_vocab));
+    event->logprob = (float)((double)logits[event->token] - log_sum);
+    if (n == 0)
+        return;
+    find_top(logits, n_vocab, n, a->top);
+    for (int32_t i = 0; i < n; i++)
+        a->top[i].logprob = (float)((double)a->top[i].logprob - log_sum);
+    event->top = a->top;
+    event->n_top = n;
+}
+
+/* ---- text */
+
+/* The text of a token, as far as it may be shown. */
+static pith_status put_text(pith_answer *a, int32_t token, pith_event *event, pith_error *err)
+{
+    if (!a->tokenizer || token >= a->tokenizer->n_vocab)
+        return PITH_OK; // rows beyond the vocabulary have no text
+    px_buf_reset(&a->piece);
+    pith_status st = px_detok_push(a->tokenizer->tok, &a->detok, token, &a->piece, err);
+    if (st != PITH_OK)
+        return st;
+    px_str shown;
+    int32_t stop = px_stops_push(&a->stops, a->piece.data, a->piece.len, &shown);
+    event->text = shown.data;
+    event->len = shown.len;
+    if (stop >= 0) {
+        a->result.stop_index = stop;
+        px_answer_finish(a, PITH_FINISH_STOP);
+    }
+    return PITH_OK;
+}
+
+static void emit(pith_answer *a, const pith_event *event)
+{
+    if (!a->request.on_event)
+        return;
+    px_heap_allow();
+    int code = a->request.on_event(a->request.user, event);
+    px_heap_forbid();
+    if (code != 0)
+        px_answer_finish(a, PITH_FINISH_CALLBACK);
+}
+
+/* What was held back, when the answer ended otherwise than by a stop string or a callback. */
+static pith_status emit_rest(pith_answer *a, pith_error *err)
+{
+    if (!a->tokenizer)
+        return PITH_OK;
+    px_buf_reset(&a->piece);
+    pith_status st = px_detok_flush(&a->detok, &a->piece, err);
+    if (st != PITH_OK)
+        return st;
+    for (int part = 0; part < 2; part++) {
+        px_str shown = {0};
+        int32_t stop = -1;
+        if (part == 0)
+            stop = px_stops_push(&a->stops, a->piece.data, a->piece.len, &shown);
+        else
+            shown = px_stops_flush(&a->stops);
+        if (shown.len > 0) {
+            pith_event event = {.text = shown.data, .len = shown.len, .token = -1};
+            emit(a, &event);
+        }
+        if (stop >= 0) {
+            a->result.stop_index = stop;
+            a->result.finish = PITH_FINISH_STOP;
+            break;
+        }
+    }
+    return PITH_OK;
+}
+
+/* Text that was held back, when the answer ended otherwise than by a stop string or a callback. */
+static void tell_rest(pith_answer *a)
+{
+    bool cut = a->status == PITH_OK ? a->result.finish != PITH_FINISH_STOP &&
+                                          a->result.finish != PITH_FINISH_CALLBACK
+                                    : a->status == PITH_E_CONTEXT;
+    if (!cut || a->result.n_generated == 0)
+        return;
+    pith_error rest = {0};
+    px_heap_forbid();
+    pith_status st = emit_rest(a, &rest);
+    px_heap_allow();
+    if (st != PITH_OK && a->status == PITH_OK) {
+        a->status = st;
+        a->error = rest;
+    }
+}
+
+void px_answer_settle(pith_answer *a)
+{
+    if (a->settled)
+        return;
+    a->settled = true;
+    tell_rest(a);
+    double now = px_now();
+    if (a->first > 0)
+        a->result.decode_seconds = now - a->first;
+    else
+        a->result.prompt_seconds = now - a->start;
+    pith_session *s = a->session;
+    if (px_answer_reads(a))
+        px_session_drop_pending(s);
+    s->answer = NULL;
+    px_session_forget_cancel(s);
+}
+
+void px_answer_abandon(pith_answer *a)
+{
+    pith_session *s = a->session;
+    if (!a->settled && s) {
+        px_batch_remove(&s->engine->batch, a);
+        a->done = a->settled = true;
+        a->result.finish = PITH_FINISH_CANCELLED;
+        if (px_answer_reads(a))
+            px_session_drop_pending(s);
+        s->answer = NULL;
+    }
+    a->session = NULL;
+}
+
+/* ---- the loop's parts */
+
+int64_t px_answer_pending(const pith_answer *a)
+{
+    return a->session->n_tokens - a->session->seq.n_tokens;
+}
+
+bool px_answer_reads(const pith_answer *a)
+{
+    return a->first == 0 || px_answer_pending(a) > 1;
+}
+
+void px_answer_read(pith_answer *a)
+{
+    if (a->first > 0)
+        return;
+    a->first = px_now();
+    a->result.prompt_seconds = a->first - a->start;
+    if (a->request.max_tokens == 0)
+        px_answer_finish(a, PITH_FINISH_LENGTH);
+}
+
+/* A context that the token written last does not fit into. */
+static void make_room(pith_answer *a)
+{
+    pith_session *s = a->session;
+    int64_t n_ctx = s->engine->setup.n_ctx;
+    if (s->overflow == PITH_OVERFLOW_SHIFT) {
+        a->result.n_dropped += px_session_shift(s);
+    } else if (s->overflow == PITH_OVERFLOW_TRUNCATE) {
+        px_answer_finish(a, PITH_FINISH_CONTEXT);
+    } else {
+        pith_error e = {0};
+        px_fail(&e, PITH_E_CONTEXT,
+                "the answer has filled the context of %lld tokens after %lld of its own; make the "
+                "context longer, or choose to shift or truncate",
+                (long long)n_ctx, (long long)a->result.n_generated);
+        px_answer_fail(a, PITH_E_CONTEXT, &e);
+    }
+}
+
+void px_answer_look(pith_answer *a)
+{
+    if (a->done)
+        return;
+    pith_session *s = a->session;
+    if (px_session_cancelled(s))
+        px_answer_finish(a, PITH_FINISH_CANCELLED);
+    else if (a->until > 0 && px_now() >= a->until)
+        px_answer_finish(a, PITH_FINISH_DEADLINE);
+    else if (px_answer_pending(a) == 0)
+        px_answer_read(a);
+    else if (s->n_tokens > s->engine->setup.n_ctx)
+        make_room(a);
+}
+
+static pith_status choose(pith_answer *a, const float *logits, int32_t *token, pith_error *err)
+{
+    pith_session *s = a->session;
+    px_candidates *c = &s->engine->candidates;
+    px_sampler_load(&a->sampler, c, logits);
+    if (a->request.on_logits) {
+        px_heap_allow();
+        int code =
+            a->request.on_logits(a->request.user, c->logits, c->n_vocab, s->tokens, s->n_tokens);
+        px_heap_forbid();
+        if (code != 0) {
+            px_answer_finish(a, PITH_FINISH_CALLBACK);
+            return PITH_OK;
+        }
+    }
+    return px_sampler_choose(&a->sampler, c, s->tokens, s->n_tokens, token, err);
+}
+
+static pith_status write_token(pith_answer *a, const float *logits, int32_t *token, pith_error *err)
+{
+    pith_status st = choose(a, logits, token, err);
+    if (st != PITH_OK || a->done)
+        return st;
+    px_session_append(a->session, *token);
+    px_sampler_accept(&a->sampler, *token);
+    a->result.n_generated++;
+    a->session->engine->n_generated++;
+    pith_event event = {.text = "", .token = *token};
+    put_logprobs(a, logits, &event);
+    st = put_text(a, *token, &event, err);
+    if (st != PITH_OK)
+        return st;
+    emit(a, &event);
+    if (!a->request.ignore_end && pith_token_is_end(a->tokenizer, *token))
+        px_answer_finish(a, PITH_FINISH_END);
+    if (a->request.max_tokens > 0 && a->result.n_generated >= a->request.max_tokens)
+        px_answer_finish(a, PITH_FINISH_LENGTH);
+    return PITH_OK;
+}
+
+void px_answer_write(pith_answer *a, const float *logits, int32_t *token)
+{
+    *token = -1;
+    pith_error err = {0};
+    pith_status st = write_token(a, logits, token, &err);
+    if (st != PITH_OK)
+        px_answer_fail(a, st, &err);
+}

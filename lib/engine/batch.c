@@ -1,0 +1,303 @@
+/* batch: see batch.h. */
+#include "engine/batch.h"
+
+#include "base/mem.h"
+#include "engine/options.h"
+#include "engine/step.h"
+
+#include <string.h>
+
+/* With a deadline, contexts are read in pieces of this many tokens, so that it is looked at now and
+ * then; a number apart from time keeps results the same from run to run. */
+enum { DEADLINE_BATCH = 64 };
+
+/* ---- the list */
+
+void px_batch_add(px_batch *b, pith_answer *a)
+{
+    b->answers[b->n++] = a;
+}
+
+void px_batch_remove(px_batch *b, const pith_answer *a)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n; i++)
+        if (b->answers[i] != a)
+            b->answers[n++] = b->answers[i];
+    b->n = n;
+}
+
+/* Takes those that are done out and settles them. */
+static void settle(px_batch *b)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n; i++) {
+        pith_answer *a = b->answers[i];
+        if (a->done)
+            px_answer_settle(a);
+        else
+            b->answers[n++] = a;
+    }
+    b->n = n;
+}
+
+/* Moves those that had a part in the step behind the others. */
+static void queue_anew(px_batch *b, const px_part *parts, int32_t n_parts)
+{
+    for (int32_t i = 0; i < n_parts; i++)
+        parts[i].answer->served = true;
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n; i++)
+        if (!b->answers[i]->served)
+            b->answers[n++] = b->answers[i];
+    for (int32_t i = 0; i < n_parts; i++)
+        if (parts[i].answer->served) {
+            parts[i].answer->served = false;
+            b->answers[n++] = parts[i].answer;
+        }
+}
+
+/* ---- the plan of a step */
+
+typedef struct plan {
+    pith_engine *e;
+    int32_t n;            // parts and their chunks
+    int64_t n_tokens;     // of all chunks
+    int32_t n_rows;       // of logits
+    pith_answer *starved; // the last to come of those that the cache has no room for, or NULL
+    pith_error error;     // what the cache said of it
+} plan;
+
+/* Adds the next n tokens of an answer to the step, when the cache has room for them. */
+static void add_part(plan *p, pith_answer *a, int32_t n, int32_t n_rows)
+{
+    px_kv_seq *seq = &a->session->seq;
+    pith_error err = {0};
+    if (px_kv_seq_reserve(seq, n, &err) != PITH_OK) {
+        if (!p->starved || a->start >= p->starved->start) {
+            p->starved = a;
+            p->error = err;
+        }
+        return;
+    }
+    p->e->parts[p->n] = (px_part){.answer = a};
+    p->e->chunks[p->n] = (px_chunk){
+        .seq = seq, .tokens = a->session->tokens + seq->n_tokens, .n = n, .n_logits = n_rows};
+    p->n++;
+    p->n_tokens += n;
+    p->n_rows += n_rows;
+}
+
+/* Those with one token to compute: they write, or their context lacks its last token. */
+static void plan_writers(plan *p, const px_batch *b)
+{
+    const px_engine_setup *setup = &p->e->setup;
+    for (int32_t i = 0; i < b->n; i++) {
+        if (p->n_tokens >= setup->n_batch || p->n_rows >= setup->max_logits)
+            return;
+        if (px_answer_pending(b->answers[i]) == 1)
+            add_part(p, b->answers[i], 1, b->answers[i]->request.max_tokens != 0);
+    }
+}
+
+static void plan_readers(plan *p, const px_batch *b)
+{
+    const px_engine_setup *setup = &p->e->setup;
+    int64_t room = setup->n_batch - p->n_tokens;
+    if (p->n > 0 && room > setup->prompt_batch)
+        room = setup->prompt_batch;
+    for (int32_t i = 0; i < b->n && room > 0; i++) {
+        pith_answer *a = b->answers[i];
+        int64_t pending = px_answer_pending(a);
+        if (pending == 1)
+            continue;
+        int64_t most = a->until > 0 && room > DEADLINE_BATCH ? DEADLINE_BATCH : room;
+        int64_t n = pending < most ? pending : most;
+        bool last = n == pending && a->request.max_tokens != 0;
+        if (last && p->n_rows >= setup->max_logits) {
+            last = false;
+            n--; // the row of logits must wait, and its token with it
+        }
+        add_part(p, a, (int32_t)n, last ? 1 : 0);
+        room -= n;
+    }
+}
+
+/* ---- a step */
+
+/* What an answer does with its rows of logits, [n_draft + 1, V]: it writes, and as long as what it
+ * writes is what was guessed, the next row holds. */
+static void take_rows(pith_engine *e, const px_part *part, const float *rows)
+{
+    pith_answer *a = part->answer;
+    pith_session *s = a->session;
+    px_answer_read(a);
+    int64_t base = s->n_tokens;
+    int32_t token = -1;
+    for (int32_t r = 0; !a->done; r++) {
+        int32_t guess = r < part->n_draft ? s->tokens[base + r] : -1;
+        px_answer_write(a, rows + (int64_t)r * e->model->hp.n_vocab, &token);
+        if (token < 0 || token != guess)
+            break;
+    }
+    px_kv_seq_truncate(&s->seq, token >= 0 ? s->n_tokens - 1 : s->n_tokens);
+}
+
+/* Runs parts [first, first + n) as one step. */
+static pith_status run_parts(pith_engine *e, int32_t first, int32_t n, pith_error *err)
+{
+    const px_chunk *chunks = e->chunks + first;
+    const volatile int *cancel = n == 1 ? &e->parts[first].answer->session->cancel : NULL;
+    const float *rows;
+    int failed;
+    pith_status st = px_step_run(e, chunks, n, cancel, &rows, &failed, err);
+    if (st != PITH_OK)
+        return st;
+    for (int32_t i = 0; i < n; i++) {
+        const px_part *part = &e->parts[first + i];
+        if (chunks[i].n_logits > 0)
+            take_rows(e, part, rows);
+        rows += (int64_t)chunks[i].n_logits * e->model->hp.n_vocab;
+    }
+    return PITH_OK;
+}
+
+static void run_alone(pith_engine *e, int32_t i)
+{
+    pith_answer *a = e->parts[i].answer;
+    pith_error err = {0};
+    pith_status st = run_parts(e, i, 1, &err);
+    if (st == PITH_E_CANCELLED)
+        px_answer_finish(a, PITH_FINISH_CANCELLED);
+    else if (st != PITH_OK)
+        px_answer_fail(a, st, &err);
+}
+
+void px_batch_step(pith_engine *e, px_batch *b)
+{
+    for (int32_t i = 0; i < b->n; i++)
+        px_answer_look(b->answers[i]);
+    settle(b);
+    px_heap_forbid();
+    plan p = {.e = e};
+    plan_writers(&p, b);
+    plan_readers(&p, b);
+    if (p.n == 0 && p.starved)
+        px_answer_fail(p.starved, p.error.status, &p.error);
+    if (p.n == 1) {
+        run_alone(e, 0);
+    } else if (p.n > 1) {
+        /* A step that fails has changed nothing: whose fault it was shows when each runs alone. */
+        pith_error err = {0};
+        if (run_parts(e, 0, p.n, &err) != PITH_OK)
+            for (int32_t i = 0; i < p.n; i++)
+                run_alone(e, i);
+    }
+    px_heap_allow();
+    queue_anew(b, e->parts, p.n);
+    settle(b);
+}
+
+/* ---- the door */
+
+pith_status pith_generate(pith_session *session, const pith_request *request, pith_result *result,
+                          pith_error *err)
+{
+    px_error_clear(err);
+    if (!session || !request)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_generate: an argument is NULL");
+    pith_status st = px_session_begin(session, err);
+    if (st != PITH_OK)
+        return st;
+    pith_answer a;
+    st = px_answer_init(&a, session, request, err);
+    if (st == PITH_OK) {
+        pith_answer *one = &a;
+        px_batch batch = {.answers = &one, .n = 1};
+        while (!a.done)
+            px_batch_step(session->engine, &batch);
+        st = a.status;
+        if (st != PITH_OK && err)
+            *err = a.error;
+        px_answer_clear(&a);
+    }
+    px_session_end(session);
+    if (result) {
+        pith_status written =
+            px_options_write(result, "pith_result", &a.result, sizeof a.result, err);
+        st = st == PITH_OK ? written : st;
+    }
+    return st;
+}
+
+pith_status pith_session_submit(pith_session *session, const pith_request *request,
+                                pith_answer **out, pith_error *err)
+{
+    px_error_clear(err);
+    if (!session || !request || !out)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_session_submit: an argument is NULL");
+    *out = NULL;
+    pith_status st = px_session_begin(session, err);
+    if (st != PITH_OK)
+        return st;
+    pith_answer *a = px_malloc(1, sizeof *a);
+    st = a ? px_answer_init(a, session, request, err) : px_fail_memory(err, "an answer");
+    px_engine_end(session->engine); // a cancel that came meanwhile is for this answer
+    if (st != PITH_OK) {
+        px_free(a);
+        return st;
+    }
+    px_batch_add(&session->engine->batch, a);
+    *out = a;
+    return PITH_OK;
+}
+
+pith_status pith_engine_run(pith_engine *engine, int32_t *n_left, pith_error *err)
+{
+    px_error_clear(err);
+    if (n_left)
+        *n_left = 0;
+    if (!engine)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_run: the engine is NULL");
+    pith_status st = px_engine_begin(engine, err);
+    if (st != PITH_OK)
+        return st;
+    px_batch_step(engine, &engine->batch);
+    px_engine_end(engine);
+    if (n_left)
+        *n_left = engine->batch.n;
+    return PITH_OK;
+}
+
+bool pith_answer_is_done(const pith_answer *answer)
+{
+    return !answer || answer->settled;
+}
+
+pith_status pith_answer_get_result(const pith_answer *answer, pith_result *result, pith_error *err)
+{
+    px_error_clear(err);
+    if (!answer)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_answer_get_result: the answer is NULL");
+    if (result) {
+        pith_status st =
+            px_options_write(result, "pith_result", &answer->result, sizeof answer->result, err);
+        if (st != PITH_OK)
+            return st;
+    }
+    if (!answer->settled)
+        return px_fail(err, PITH_E_BUSY,
+                       "the answer is still being written; run the engine until it is done");
+    if (answer->status != PITH_OK && err)
+        *err = answer->error;
+    return answer->status;
+}
+
+void pith_answer_free(pith_answer *answer)
+{
+    if (!answer)
+        return;
+    px_answer_abandon(answer);
+    px_answer_clear(answer);
+    px_free(answer);
+}
