@@ -5,6 +5,7 @@
 #include "quant/quantize.h"
 
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "engine/folder_vocab.h"
 #include "engine/options.h"
 #include "kern/traits.h"
@@ -176,6 +177,8 @@ pith_status pith_quantize(const char *in, const char *out, const char *type,
     }
     if (st == PITH_OK)
         st = read_mixture(&o, rules, &inner.mixture, err);
+    if (st == PITH_OK)
+        st = px_engine_level(NULL, &inner.level, err);
     if (st == PITH_OK)
         st = check_names(in, out, err);
     if (st == PITH_OK)

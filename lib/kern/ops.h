@@ -129,6 +129,7 @@ typedef struct px_kern {
     int32_t tile_from[PX_KERN_DTYPES];   // least number of columns for which tile is the faster
     px_decode_fn decode[PX_KERN_DTYPES]; // of embedding rows and tiles
     px_pack_fn pack[PX_ACT_FORMS];
+    const struct px_fits *fits; // searches of the encoders, for px_encode_with
     px_norm_fn rms_norm;
     px_gate_fn silu_mul;
     px_gate_fn gelu_mul;

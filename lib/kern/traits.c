@@ -10,6 +10,15 @@
 
 #include "kern/ref/formats.h"
 
+#define ENCODE(id, name)                                                                \
+    void px_##name##_encode(const float *restrict in, void *restrict blocks, int64_t n, \
+                            const float *importance)                                    \
+    {                                                                                   \
+        px_##name##_encode_with(&px_ref_fits, in, blocks, n, importance);               \
+    }
+PX_FITTED(ENCODE)
+#undef ENCODE
+
 static const px_traits ROWS[] = {
 #define ROW(id, name, form) {id, px_##name##_decode, px_##name##_encode, form},
     PX_FORMATS(ROW)
@@ -22,4 +31,19 @@ const px_traits *px_traits_get(px_dtype dtype)
         if (ROWS[i].dtype == dtype)
             return &ROWS[i];
     return NULL;
+}
+
+void px_encode_with(const px_fits *fits, px_dtype dtype, const float *restrict in,
+                    void *restrict blocks, int64_t n, const float *importance)
+{
+    switch (dtype) {
+#define ENCODE(id, name)                                          \
+    case id:                                                      \
+        px_##name##_encode_with(fits, in, blocks, n, importance); \
+        return;
+        PX_FITTED(ENCODE)
+#undef ENCODE
+    default:
+        px_traits_get(dtype)->encode(in, blocks, n, importance);
+    }
 }

@@ -35,4 +35,10 @@ typedef struct px_traits {
 /* The row of a dtype that computes, or NULL. */
 const px_traits *px_traits_get(px_dtype dtype);
 
+/* As the row's encode, with the searches of a level (px_kern.fits) where the format has any: the
+ * same bytes, sooner. dtype must have a row. */
+struct px_fits;
+void px_encode_with(const struct px_fits *fits, px_dtype dtype, const float *restrict in,
+                    void *restrict blocks, int64_t n, const float *importance);
+
 #endif

@@ -3,6 +3,7 @@
  */
 #include "quant/convert.h"
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "quant/stream.h"
 
@@ -42,7 +43,9 @@ pith_status px_convert(const px_source *source, const char *out_path,
     px_dtype *types = px_malloc((size_t)source->n_tensors, sizeof *types);
     if (!types)
         return px_fail_memory(err, "a list of tensor types");
+    px_kern kern;
     px_stream stream = {.source = source,
+                        .kern = &kern,
                         .doing = "converting",
                         .types = types,
                         .file_type = file_type(source, options),
@@ -51,6 +54,8 @@ pith_status px_convert(const px_source *source, const char *out_path,
                         .progress = options->progress,
                         .progress_user = options->progress_user};
     pith_status status = choose(source, options, types, err);
+    if (status == PITH_OK)
+        status = px_kern_fill(&kern, px_cpu_detect(), err);
     if (status == PITH_OK)
         status = px_pool_new(0, &stream.pool, err);
     if (status == PITH_OK)

@@ -68,7 +68,9 @@ static pith_status tell(job *j)
 static pith_status write_file(job *j, const px_mixture *mixture, const char *path)
 {
     const px_quantize_options *o = j->options;
+    px_kern kern;
     px_stream stream = {.source = j->source,
+                        .kern = &kern,
                         .doing = "quantizing",
                         .types = j->types,
                         .importance = j->importance,
@@ -77,7 +79,9 @@ static pith_status write_file(job *j, const px_mixture *mixture, const char *pat
                         .metas_user = o->metas_user,
                         .progress = o->progress,
                         .progress_user = o->progress_user};
-    pith_status status = px_pool_new(o->n_threads, &stream.pool, j->err);
+    pith_status status = px_kern_fill(&kern, o->level, j->err);
+    if (status == PITH_OK)
+        status = px_pool_new(o->n_threads, &stream.pool, j->err);
     if (status == PITH_OK)
         status = px_stream_write(&stream, path, j->err);
     px_pool_free(stream.pool);

@@ -5,6 +5,7 @@
 #ifndef PX_QUANT_QUANTIZE_H
 #define PX_QUANT_QUANTIZE_H
 
+#include "base/cpu.h"
 #include "quant/imatrix.h"
 #include "quant/mixture.h"
 #include "quant/stream.h"
@@ -23,6 +24,7 @@ typedef int (*px_tensor_plan_fn)(void *user, const px_tensor_plan *plan);
 typedef struct px_quantize_options {
     px_mixture_options mixture;  // has_importance is set here
     const px_imatrix *imatrix;   // or NULL
+    px_cpu_level level;          // of kernels
     int n_threads;               // 0: the physical cores
     px_stream_meta_fn set_metas; // or NULL
     void *metas_user;

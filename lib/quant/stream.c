@@ -21,14 +21,15 @@ enum {
 
 /* The tensor at work. */
 typedef struct work {
+    const px_kern *kern;
     const px_tensor *t;
     px_dtype to;
-    const px_traits *decode, *encode; // NULL where bytes are copied
-    const float *importance;          // [ne[2] * ne[3], ne[0]] or NULL
-    int64_t n;                        // values
-    int64_t first;                    // of the batch
-    int64_t row, rows;                // values of a row; rows that the fix reorders
-    float offset;                     // of NF4
+    px_decode_fn decode;     // NULL: pith cannot
+    const float *importance; // [ne[2] * ne[3], ne[0]] or NULL
+    int64_t n;               // values
+    int64_t first;           // of the batch
+    int64_t row, rows;       // values of a row; rows that the fix reorders
+    float offset;            // of NF4
 } work;
 
 typedef struct job {
@@ -107,7 +108,7 @@ static void decode(const work *k, int64_t at, int64_t n, float *values)
 {
     const px_dtype_info *info = px_dtype_get((uint32_t)k->t->dtype);
     size_t offset = (size_t)(at / info->block_elements) * (size_t)info->block_bytes;
-    k->decode->decode(k->t->data + offset, values, n);
+    k->decode(k->t->data + offset, values, n);
 }
 
 /* n values of the output from `at` on, in f32. */
@@ -132,9 +133,16 @@ static void gather(const work *k, int64_t at, int64_t n, float *values)
 static int64_t find_bad(const float *values, int64_t n, px_dtype to)
 {
     const float limit = to == PX_F16 ? 65520.0f : INFINITY; // from there on f16 rounds to infinity
-    for (int64_t i = 0; i < n; i++)
-        if (!(fabsf(values[i]) < limit))
-            return i;
+    enum { STEP = 64 }; // looked at together: without a way out compilers make vectors of it
+    for (int64_t at = 0; at < n; at += STEP) {
+        const int64_t end = n - at < STEP ? n : at + STEP;
+        int good = 1;
+        for (int64_t i = at; i < end; i++)
+            good &= fabsf(values[i]) < limit;
+        for (int64_t i = at; i < end && !good; i++)
+            if (!(fabsf(values[i]) < limit))
+                return i;
+    }
     return -1;
 }
 
@@ -146,7 +154,7 @@ static void put(const work *k, const float *values, int64_t at, int64_t n, uint8
         return;
     }
     if (!k->importance) {
-        k->encode->encode(values, out, n, NULL);
+        px_encode_with(k->kern->fits, k->to, values, out, n, NULL);
         return;
     }
     const px_dtype_info *info = px_dtype_get((uint32_t)k->to);
@@ -154,9 +162,9 @@ static void put(const work *k, const float *values, int64_t at, int64_t n, uint8
     for (int64_t i = 0; i < n;) {
         int64_t column = (at + i) % row;
         int64_t m = row - column < n - i ? row - column : n - i;
-        k->encode->encode(values + i,
-                          out + (size_t)(i / info->block_elements) * (size_t)info->block_bytes, m,
-                          k->importance + (at + i) / matrix * row + column);
+        px_encode_with(k->kern->fits, k->to, values + i,
+                       out + (size_t)(i / info->block_elements) * (size_t)info->block_bytes, m,
+                       k->importance + (at + i) / matrix * row + column);
         i += m;
     }
 }
@@ -297,10 +305,11 @@ static pith_status put_tensor(job *j, int64_t i)
 {
     const px_stream *s = j->s;
     const px_tensor *t = &s->source->tensors[i];
-    j->at = (work){.t = t,
+    const int slot = px_kern_slot(t->dtype);
+    j->at = (work){.kern = s->kern,
+                   .t = t,
                    .to = s->types[i],
-                   .decode = px_traits_get(t->dtype),
-                   .encode = px_traits_get(s->types[i]),
+                   .decode = slot >= 0 ? s->kern->decode[slot] : NULL,
                    .importance = s->importance ? s->importance[i] : NULL,
                    .n = count(t),
                    .rows = t->ne[t->n_dims - 1]};
@@ -308,7 +317,7 @@ static pith_status put_tensor(job *j, int64_t i)
     /* Floats are looked at even where they stay what they are: nothing damaged goes on. */
     if (t->dtype == j->at.to && t->fix == PX_FIX_NONE && !is_float(t->dtype))
         return copy_tensor(j);
-    if (!j->at.decode || !j->at.encode)
+    if (!j->at.decode || px_kern_slot(j->at.to) < 0)
         return px_fail(j->err, PITH_E_UNSUPPORTED,
                        "'%s': tensor '%s' is %s, which pith cannot turn into %s", s->source->path,
                        t->name, px_dtype_name((uint32_t)t->dtype),

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "format/gguf_write.h"
 #include "format/source.h"
+#include "kern/ops.h"
 
 /* general.file_type of files of floats */
 enum { PX_FILE_TYPE_F32 = 0, PX_FILE_TYPE_F16 = 1, PX_FILE_TYPE_BF16 = 32 };
@@ -29,6 +30,7 @@ typedef struct px_stream {
     const float *const *importance;
     uint32_t file_type; // general.file_type
     px_pool *pool;
+    const px_kern *kern;
     px_stream_meta_fn set_metas; // or NULL
     void *metas_user;
     pith_progress_fn progress; // bytes of tensors written, and of all; or NULL

@@ -10,6 +10,13 @@
 
 enum { VALUES = 32, HALF = VALUES / 2 };
 
+/* Blocks that are fitted together, of those left. */
+static int at_once(int64_t left)
+{
+    const int64_t blocks = left / VALUES;
+    return blocks < PX_FIT_LANES ? (int)blocks : PX_FIT_LANES;
+}
+
 /* Nibbles of 32 codes: code j in the low half of byte j, code j + 16 in its high half. */
 static void pack_nibbles(const uint8_t *codes, uint8_t *qs)
 {
@@ -43,18 +50,21 @@ void px_q8_0_unpack(const void *block, px_codes *out)
     memcpy(out->q, b->qs, VALUES);
 }
 
-void px_q8_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q8_0_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     static const px_grid GRID = {-127, 127, NULL, 0};
     px_q8_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_fit_scale(in + i, at(importance, i), VALUES, &GRID, true);
-        uint8_t codes[VALUES];
-        px_fit_codes(in + i, d, VALUES, &GRID, codes);
-        px_store_f16(b->d, d);
-        for (int j = 0; j < VALUES; j++)
-            b->qs[j] = (int8_t)(GRID.lo + codes[j]);
+    float d[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(n - i);
+        fits->scale(&GRID, in + i, at(importance, i), many, d, codes);
+        for (int k = 0; k < many; k++, b++, i += VALUES) {
+            px_store_f16(b->d, d[k]);
+            for (int j = 0; j < VALUES; j++)
+                b->qs[j] = (int8_t)(GRID.lo + codes[k * VALUES + j]);
+        }
     }
 }
 
@@ -72,16 +82,19 @@ static void unpack_4(const px_q4_0 *b, const px_grid *g, px_codes *out)
     }
 }
 
-static void encode_4(const float *restrict in, void *restrict blocks, int64_t n,
-                     const float *importance, const px_grid *g)
+static void encode_4(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                     int64_t n, const float *importance, const px_grid *g)
 {
     px_q4_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_fit_scale(in + i, at(importance, i), VALUES, g, true);
-        uint8_t codes[VALUES];
-        px_fit_codes(in + i, d, VALUES, g, codes);
-        px_store_f16(b->d, d);
-        pack_nibbles(codes, b->qs);
+    float d[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(n - i);
+        fits->scale(g, in + i, at(importance, i), many, d, codes);
+        for (int k = 0; k < many; k++, b++, i += VALUES) {
+            px_store_f16(b->d, d[k]);
+            pack_nibbles(codes + k * VALUES, b->qs);
+        }
     }
 }
 
@@ -90,10 +103,10 @@ void px_q4_0_unpack(const void *block, px_codes *out)
     unpack_4(block, &Q4_GRID, out);
 }
 
-void px_q4_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q4_0_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
-    encode_4(in, blocks, n, importance, &Q4_GRID);
+    encode_4(fits, in, blocks, n, importance, &Q4_GRID);
 }
 
 void px_iq4_nl_unpack(const void *block, px_codes *out)
@@ -101,10 +114,10 @@ void px_iq4_nl_unpack(const void *block, px_codes *out)
     unpack_4(block, &IQ4_GRID, out);
 }
 
-void px_iq4_nl_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                      const float *importance)
+void px_iq4_nl_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                           int64_t n, const float *importance)
 {
-    encode_4(in, blocks, n, importance, &IQ4_GRID);
+    encode_4(fits, in, blocks, n, importance, &IQ4_GRID);
 }
 
 /* ---- Q4_1 */
@@ -119,18 +132,20 @@ void px_q4_1_unpack(const void *block, px_codes *out)
     }
 }
 
-void px_q4_1_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q4_1_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q4_1 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        float d, m;
-        uint8_t codes[VALUES];
-        px_fit_affine(in + i, at(importance, i), VALUES, 15, true, false, &d, &m);
-        px_fit_affine_codes(in + i, d, m, VALUES, 15, codes);
-        px_store_f16(b->d, d);
-        px_store_f16(b->m, m);
-        pack_nibbles(codes, b->qs);
+    float d[PX_FIT_LANES], m[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(n - i);
+        fits->affine(15, in + i, at(importance, i), many, d, m, codes);
+        for (int k = 0; k < many; k++, b++, i += VALUES) {
+            px_store_f16(b->d, d[k]);
+            px_store_f16(b->m, m[k]);
+            pack_nibbles(codes + k * VALUES, b->qs);
+        }
     }
 }
 
@@ -159,17 +174,20 @@ void px_q5_0_unpack(const void *block, px_codes *out)
         out->q[j] = (int8_t)(code_5(b->qs, px_load32(b->qh), j) - 16);
 }
 
-void px_q5_0_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q5_0_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     static const px_grid GRID = {-16, 15, NULL, 0};
     px_q5_0 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        const float d = px_fit_scale(in + i, at(importance, i), VALUES, &GRID, true);
-        uint8_t codes[VALUES];
-        px_fit_codes(in + i, d, VALUES, &GRID, codes);
-        px_store_f16(b->d, d);
-        pack_5(codes, b->qs, b->qh);
+    float d[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(n - i);
+        fits->scale(&GRID, in + i, at(importance, i), many, d, codes);
+        for (int k = 0; k < many; k++, b++, i += VALUES) {
+            px_store_f16(b->d, d[k]);
+            pack_5(codes + k * VALUES, b->qs, b->qh);
+        }
     }
 }
 
@@ -181,18 +199,20 @@ void px_q5_1_unpack(const void *block, px_codes *out)
         out->q[j] = (int8_t)code_5(b->qs, px_load32(b->qh), j);
 }
 
-void px_q5_1_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q5_1_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q5_1 *b = blocks;
-    for (int64_t i = 0; i < n; i += VALUES, b++) {
-        float d, m;
-        uint8_t codes[VALUES];
-        px_fit_affine(in + i, at(importance, i), VALUES, 31, true, false, &d, &m);
-        px_fit_affine_codes(in + i, d, m, VALUES, 31, codes);
-        px_store_f16(b->d, d);
-        px_store_f16(b->m, m);
-        pack_5(codes, b->qs, b->qh);
+    float d[PX_FIT_LANES], m[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(n - i);
+        fits->affine(31, in + i, at(importance, i), many, d, m, codes);
+        for (int k = 0; k < many; k++, b++, i += VALUES) {
+            px_store_f16(b->d, d[k]);
+            px_store_f16(b->m, m[k]);
+            pack_5(codes + k * VALUES, b->qs, b->qh);
+        }
     }
 }
 
@@ -214,6 +234,20 @@ void px_mxfp4_unpack(const void *block, px_codes *out)
     }
 }
 
+/* The place of the nearest of n ascending codes. */
+static uint8_t nearest(const int8_t *codes, int n, float v)
+{
+    int low = 0, high = n - 1;
+    while (low < high) {
+        const int mid = (low + high) / 2;
+        if (v > 0.5f * (float)(codes[mid] + codes[mid + 1]))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return (uint8_t)low;
+}
+
 /* Tries the two powers of two about the one that brings the peak to the largest code, and one more
  * on each side. Beyond e = 252 the largest code would decode to infinity. */
 void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
@@ -221,7 +255,6 @@ void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
 {
     static const int8_t VALUE[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
     static const uint8_t CODE[15] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7};
-    static const px_grid GRID = {-12, 12, VALUE, 15};
     px_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n; i += VALUES, b++) {
         float x[VALUES], w[VALUES], best = INFINITY;
@@ -234,8 +267,8 @@ void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
             const uint8_t stored = (uint8_t)(e < 0 ? 0 : e > 252 ? 252 : e);
             const float d = px_mxfp4_scale(stored) / amax;
             float error = 0;
-            px_fit_codes(x, d, VALUES, &GRID, index);
             for (int j = 0; j < VALUES; j++) {
+                index[j] = nearest(VALUE, 15, d != 0.0f ? x[j] / d : 0.0f);
                 const float gap = x[j] - d * (float)VALUE[index[j]];
                 error += w[j] * gap * gap;
             }

@@ -16,6 +16,13 @@ static const float *at(const float *importance, int64_t i)
     return importance ? importance + i : NULL;
 }
 
+/* Super-blocks that are fitted together, of n values left. */
+static int at_once(const px_super *f, int64_t n)
+{
+    const int most = PX_FIT_LANES / f->n_sub;
+    return n / SUPER < most ? (int)(n / SUPER) : most;
+}
+
 /* Scales of a format without minima: n of them, 16 or 8, for 256 values. */
 static void set_scales(px_codes *out, float d, const int8_t *sc, int n)
 {
@@ -50,10 +57,11 @@ static int low2(const uint8_t *qs, int i)
 
 static void pack_low2(const uint8_t *codes, uint8_t *qs)
 {
-    memset(qs, 0, 64);
-    for (int i = 0; i < SUPER; i++) {
-        const int half = i / 128, j = i % 128 / 32, l = i % 32;
-        qs[32 * half + l] |= (uint8_t)((codes[i] & 3) << (2 * j));
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *c = codes + 128 * half;
+        for (int l = 0; l < 32; l++)
+            qs[32 * half + l] = (uint8_t)((c[l] & 3) | (c[32 + l] & 3) << 2 | (c[64 + l] & 3) << 4 |
+                                          (c[96 + l] & 3) << 6);
     }
 }
 
@@ -75,19 +83,22 @@ void px_q2_k_unpack(const void *block, px_codes *out)
         out->q[i] = (int8_t)low2(b->qs, i);
 }
 
-void px_q2_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q2_k_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q2_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d, dmin;
-        uint8_t sc[16], mn[16], codes[SUPER];
-        px_fit_super_affine(&SUPER_2, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
-        px_store_f16(b->d, d);
-        px_store_f16(b->dmin, dmin);
-        for (int s = 0; s < 16; s++)
-            b->scales[s] = (uint8_t)(sc[s] | mn[s] << 4);
-        pack_low2(codes, b->qs);
+    float d[2], dmin[2];
+    uint8_t sc[PX_FIT_LANES], mn[PX_FIT_LANES], codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_2, n - i);
+        fits->super_affine(&SUPER_2, in + i, at(importance, i), many, d, dmin, sc, mn, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            px_store_f16(b->dmin, dmin[k]);
+            for (int s = 0; s < 16; s++)
+                b->scales[s] = (uint8_t)(sc[s] | mn[s] << 4);
+            pack_low2(codes, b->qs);
+        }
     }
 }
 
@@ -108,26 +119,35 @@ void px_q3_k_unpack(const void *block, px_codes *out)
     }
 }
 
-void px_q3_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+static void pack_scales_3(const int8_t *sc, uint8_t *scales)
+{
+    memset(scales, 0, 12);
+    for (int s = 0; s < 16; s++) {
+        const int stored = sc[s] + 32;
+        scales[s % 8] |= (uint8_t)((stored & 15) << (s < 8 ? 0 : 4));
+        scales[8 + s % 4] |= (uint8_t)(stored >> 4 << (2 * (s / 4)));
+    }
+}
+
+void px_q3_k_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q3_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d;
-        int8_t sc[16];
-        uint8_t codes[SUPER];
-        px_fit_super(&SUPER_3, in + i, at(importance, i), &d, sc, codes);
-        px_store_f16(b->d, d);
-        memset(b->scales, 0, sizeof b->scales);
-        for (int s = 0; s < 16; s++) {
-            const int stored = sc[s] + 32;
-            b->scales[s % 8] |= (uint8_t)((stored & 15) << (s < 8 ? 0 : 4));
-            b->scales[8 + s % 4] |= (uint8_t)(stored >> 4 << (2 * (s / 4)));
+    float d[2];
+    int8_t sc[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_3, n - i);
+        fits->super(&SUPER_3, in + i, at(importance, i), many, d, sc, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            pack_scales_3(sc, b->scales);
+            memset(b->hmask, 0, sizeof b->hmask);
+            for (int j = 0; j < 8; j++)
+                for (int l = 0; l < 32; l++)
+                    b->hmask[l] |= (uint8_t)((codes[32 * j + l] >> 2) << j);
+            pack_low2(codes, b->qs);
         }
-        memset(b->hmask, 0, sizeof b->hmask);
-        for (int j = 0; j < SUPER; j++)
-            b->hmask[j % 32] |= (uint8_t)((codes[j] >> 2) << (j / 32));
-        pack_low2(codes, b->qs);
     }
 }
 
@@ -169,18 +189,21 @@ void px_q4_k_unpack(const void *block, px_codes *out)
         out->q[i] = (int8_t)low4(b->qs, i);
 }
 
-void px_q4_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+void px_q4_k_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q4_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d, dmin;
-        uint8_t sc[8], mn[8], codes[SUPER];
-        px_fit_super_affine(&SUPER_4, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
-        px_store_f16(b->d, d);
-        px_store_f16(b->dmin, dmin);
-        pack_scales_6(sc, mn, b->scales);
-        pack_low4(codes, b->qs);
+    float d[2], dmin[2];
+    uint8_t sc[PX_FIT_LANES], mn[PX_FIT_LANES], codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_4, n - i);
+        fits->super_affine(&SUPER_4, in + i, at(importance, i), many, d, dmin, sc, mn, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            px_store_f16(b->dmin, dmin[k]);
+            pack_scales_6(sc + 8 * k, mn + 8 * k, b->scales);
+            pack_low4(codes + SUPER * k, b->qs);
+        }
     }
 }
 
@@ -195,21 +218,31 @@ void px_q5_k_unpack(const void *block, px_codes *out)
         out->q[i] = (int8_t)(low4(b->qs, i) | (b->qh[i % 32] >> (i / 32) & 1) << 4);
 }
 
-void px_q5_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+/* Bit 4 of 256 codes. */
+static void pack_high(const uint8_t *codes, uint8_t *qh)
+{
+    memset(qh, 0, 32);
+    for (int s = 0; s < 8; s++)
+        for (int l = 0; l < 32; l++)
+            qh[l] |= (uint8_t)(codes[32 * s + l] >> 4 << s);
+}
+
+void px_q5_k_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q5_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d, dmin;
-        uint8_t sc[8], mn[8], codes[SUPER];
-        px_fit_super_affine(&SUPER_5, in + i, at(importance, i), &d, &dmin, sc, mn, codes);
-        px_store_f16(b->d, d);
-        px_store_f16(b->dmin, dmin);
-        pack_scales_6(sc, mn, b->scales);
-        memset(b->qh, 0, sizeof b->qh);
-        for (int j = 0; j < SUPER; j++)
-            b->qh[j % 32] |= (uint8_t)(codes[j] >> 4 << (j / 32));
-        pack_low4(codes, b->qs);
+    float d[2], dmin[2];
+    uint8_t sc[PX_FIT_LANES], mn[PX_FIT_LANES], codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_5, n - i);
+        fits->super_affine(&SUPER_5, in + i, at(importance, i), many, d, dmin, sc, mn, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            px_store_f16(b->dmin, dmin[k]);
+            pack_scales_6(sc + 8 * k, mn + 8 * k, b->scales);
+            pack_high(codes + SUPER * k, b->qh);
+            pack_low4(codes + SUPER * k, b->qs);
+        }
     }
 }
 
@@ -230,21 +263,33 @@ void px_q6_k_unpack(const void *block, px_codes *out)
     }
 }
 
-void px_q6_k_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                    const float *importance)
+static void pack_6(const uint8_t *codes, uint8_t *ql, uint8_t *qh)
+{
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *c = codes + 128 * half;
+        for (int l = 0; l < 32; l++) {
+            ql[64 * half + l] = (uint8_t)((c[l] & 15) | (c[64 + l] & 15) << 4);
+            ql[64 * half + 32 + l] = (uint8_t)((c[32 + l] & 15) | (c[96 + l] & 15) << 4);
+            qh[32 * half + l] = (uint8_t)(c[l] >> 4 | c[32 + l] >> 4 << 2 | c[64 + l] >> 4 << 4 |
+                                          c[96 + l] >> 4 << 6);
+        }
+    }
+}
+
+void px_q6_k_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                         int64_t n, const float *importance)
 {
     px_q6_k *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d;
-        uint8_t codes[SUPER];
-        px_fit_super(&SUPER_6, in + i, at(importance, i), &d, b->scales, codes);
-        px_store_f16(b->d, d);
-        memset(b->ql, 0, sizeof b->ql);
-        memset(b->qh, 0, sizeof b->qh);
-        for (int v = 0; v < SUPER; v++) {
-            const int half = v / 128, j = v % 128 / 32, l = v % 32;
-            b->ql[64 * half + 32 * (j % 2) + l] |= (uint8_t)((codes[v] & 15) << (j < 2 ? 0 : 4));
-            b->qh[32 * half + l] |= (uint8_t)(codes[v] >> 4 << (2 * j));
+    float d[2];
+    int8_t sc[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_6, n - i);
+        fits->super(&SUPER_6, in + i, at(importance, i), many, d, sc, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            memcpy(b->scales, sc, sizeof b->scales);
+            pack_6(codes, b->ql, b->qh);
         }
     }
 }
@@ -269,26 +314,36 @@ void px_iq4_xs_unpack(const void *block, px_codes *out)
     }
 }
 
-void px_iq4_xs_encode(const float *restrict in, void *restrict blocks, int64_t n,
-                      const float *importance)
+static void pack_scales_xs(const int8_t *sc, px_iq4_xs *b)
+{
+    unsigned high = 0;
+    memset(b->scales_l, 0, sizeof b->scales_l);
+    for (int s = 0; s < 8; s++) {
+        const unsigned stored = (unsigned)(sc[s] + 32);
+        b->scales_l[s / 2] |= (uint8_t)((stored & 15) << (4 * (s % 2)));
+        high |= stored >> 4 << (2 * s);
+    }
+    px_store16(b->scales_h, (uint16_t)high);
+}
+
+void px_iq4_xs_encode_with(const px_fits *fits, const float *restrict in, void *restrict blocks,
+                           int64_t n, const float *importance)
 {
     px_iq4_xs *b = blocks;
-    for (int64_t i = 0; i < n; i += SUPER, b++) {
-        float d;
-        int8_t sc[8];
-        uint8_t codes[SUPER];
-        px_fit_super(&SUPER_XS, in + i, at(importance, i), &d, sc, codes);
-        px_store_f16(b->d, d);
-        unsigned high = 0;
-        memset(b->scales_l, 0, sizeof b->scales_l);
-        for (int s = 0; s < 8; s++) {
-            const unsigned stored = (unsigned)(sc[s] + 32);
-            b->scales_l[s / 2] |= (uint8_t)((stored & 15) << (4 * (s % 2)));
-            high |= stored >> 4 << (2 * s);
+    float d[2];
+    int8_t sc[PX_FIT_LANES];
+    uint8_t codes[PX_FIT_ALL];
+    for (int64_t i = 0; i < n;) {
+        const int many = at_once(&SUPER_XS, n - i);
+        fits->super(&SUPER_XS, in + i, at(importance, i), many, d, sc, codes);
+        for (int k = 0; k < many; k++, b++, i += SUPER) {
+            px_store_f16(b->d, d[k]);
+            pack_scales_xs(sc + 8 * k, b);
+            for (int s = 0; s < 8; s++) {
+                const uint8_t *c = codes + SUPER * k + 32 * s;
+                for (int j = 0; j < 16; j++)
+                    b->qs[16 * s + j] = (uint8_t)(c[j] | c[j + 16] << 4);
+            }
         }
-        px_store16(b->scales_h, (uint16_t)high);
-        for (int s = 0; s < 8; s++)
-            for (int j = 0; j < 16; j++)
-                b->qs[16 * s + j] = (uint8_t)(codes[32 * s + j] | codes[32 * s + j + 16] << 4);
     }
 }

@@ -16,6 +16,7 @@ void px_kern_add_ref(px_kern *kern)
     kern->decode[px_kern_slot(id)] = px_##name##_decode;
     PX_FORMATS(ADD)
 #undef ADD
+    kern->fits = &px_ref_fits;
     kern->pack[PX_ACT_F32] = px_ref_pack_f32;
     kern->pack[PX_ACT_BF16] = px_ref_pack_bf16;
     kern->pack[PX_ACT_Q8] = px_ref_pack_q8;

@@ -1,5 +1,6 @@
 /* table_avx2: the entries of level avx2. */
 #include "kern/levels.h"
+#include "kern/ref/fit.h"
 #include "kern/x86/ops_x86.h"
 
 #define LEVEL(name) px_avx2_##name
@@ -29,6 +30,7 @@ void px_kern_add_avx2(px_kern *kern)
     kern->pack[PX_ACT_BF16] = px_avx2_pack_bf16;
     kern->pack[PX_ACT_Q8] = px_avx2_pack_q8;
     kern->pack[PX_ACT_Q8K] = px_avx2_pack_q8k;
+    kern->fits = &px_avx2_fits;
     kern->rms_norm = px_avx2_rms_norm;
     kern->silu_mul = px_avx2_silu_mul;
     kern->gelu_mul = px_avx2_gelu_mul;
