@@ -753,6 +753,26 @@ PITH_API pith_status pith_score_text(pith_engine *engine, const char *text, size
 PITH_API pith_status pith_score_tokens(pith_session *session, const int32_t *tokens, int64_t n,
                                        int64_t first, float *out, bool *greedy, pith_error *err);
 
+/* What a smaller model loses: how its predictions differ from those of the model that it was made
+ * from. p are the reference's probabilities, q the other's. */
+typedef struct pith_comparison {
+    size_t size;
+    int64_t window; /* in: tokens of each window, bos included; 0: the smaller of both contexts and
+                       512. Windows do not overlap */
+    int64_t n_tokens; /* out: predictions compared */
+    double perplexity_reference, perplexity_other;
+    double kl_mean; /* Kullback-Leibler divergence, sum of p ln(p / q), mean over predictions */
+    double kl_median, kl_p99, kl_max;
+    double same_top; /* share of predictions whose likeliest token is the same, 0 to 1 */
+} pith_comparison;
+
+/* Runs a text through two engines, whose models must have the same vocabulary, side by side.
+ * Errors: ARGUMENT (text of under 2 tokens), MISMATCH (vocabularies differ), and as
+ * pith_session_set. */
+PITH_API pith_status pith_compare_text(pith_engine *reference, pith_engine *other, const char *text,
+                                       size_t len, pith_comparison *comparison,
+                                       pith_progress_fn progress, void *user, pith_error *err);
+
 /* ------------------------------------------------------------------ converting */
 
 typedef struct pith_convert_options {

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/compare.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -11,7 +12,8 @@
 typedef struct ask {
     const char *in, *out, *type;
     bool dry_run, force, json;
-    int64_t threads;
+    const char *compare, *text;
+    int64_t threads, window;
     cli_texts tensor_types;
     pith_tensor_rule rules[CLI_MAX_TEXTS];
     char patterns[CLI_MAX_TEXTS][256];
@@ -180,8 +182,15 @@ int cli_cmd_quantize(int argc, char **argv)
         {CLI_FLAG, "pure", 0, &a.o.pure, NULL, "one type for all matrices, no mixture", 0, 0, NULL},
         {CLI_FLAG, "dry-run", 'n', &a.dry_run, NULL, "show what would be written, and its size", 0,
          0, NULL},
+        {CLI_TEXT, "compare", 0, &a.compare, "REFERENCE",
+         "write nothing: show what MODEL loses against REFERENCE on a text (-f)", 0, 0, NULL},
+        {CLI_TEXT, "file", 'f', &a.text, "TEXT",
+         "text for --compare; '-' or nothing is standard input", 0, 0, NULL},
+        {CLI_INT, "window", 0, &a.window, "N",
+         "tokens of a window for --compare (default: 512, or the context if less)", 2, 67108864,
+         NULL},
         {CLI_INT, "threads", 't', &a.threads, "N", "default: the physical cores", 1, 512, NULL},
-        {CLI_FLAG, "force", 'f', &a.force, NULL, "replace OUT.gguf if it exists", 0, 0, NULL},
+        {CLI_FLAG, "force", 0, &a.force, NULL, "replace OUT.gguf if it exists", 0, 0, NULL},
         {CLI_FLAG, "json", 0, &a.json, NULL, "a JSON object with all tensors when done", 0, 0,
          NULL},
     };
@@ -197,7 +206,7 @@ int cli_cmd_quantize(int argc, char **argv)
         .summary = summary,
         .options = options,
         .n_options = sizeof options / sizeof options[0],
-        .min_words = 2,
+        .min_words = 1,
         .max_words = 3,
         .examples =
             "  pith quantize qwen-f16.gguf qwen-q4_k_m.gguf q4_k_m\n"
@@ -209,14 +218,23 @@ int cli_cmd_quantize(int argc, char **argv)
     int code;
     if (!cli_begin(&spec, argc, argv, &words, &code))
         return code;
+    if (a.compare && words.n == 1)
+        return cli_compare(&(cli_compare_args){.reference = a.compare,
+                                               .other = words.items[0],
+                                               .file = a.text,
+                                               .window = a.window,
+                                               .threads = a.threads,
+                                               .json = a.json});
+    if ((words.n != 3 && !(a.dry_run && words.n == 2)) || a.compare) {
+        px_fail(&err, PITH_E_ARGUMENT, "%d words, expected: pith quantize %s", words.n,
+                a.compare   ? "MODEL --compare REFERENCE -f TEXT"
+                : a.dry_run ? "MODEL TYPE --dry-run"
+                            : "MODEL OUT.gguf TYPE");
+        return cli_fail(&err);
+    }
     a.in = words.items[0];
     a.type = words.items[words.n - 1];
     a.out = a.dry_run ? NULL : words.items[1];
-    if (!a.dry_run && words.n < 3) {
-        px_fail(&err, PITH_E_ARGUMENT,
-                "a word is missing, expected: pith quantize MODEL OUT.gguf TYPE");
-        return cli_fail(&err);
-    }
     if (a.out && !a.force && px_file_kind_of(a.out) != PX_FILE_NONE) {
         px_fail(&err, PITH_E_ARGUMENT, "'%s' exists; give another name, or --force to replace it",
                 a.out);
