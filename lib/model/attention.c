@@ -10,7 +10,8 @@
 
 enum {
     HEAD_ROWS = 32,   // least rows of q, k or v in one piece of work
-    TILE_TOKENS = 32, // most query tokens of one tile of attention
+    TILE_TOKENS = 32, // query tokens of one tile of attention, or
+    TILE_ROWS = 128,  // as many as have so many heads in a group
     SPLIT_TOKENS = 8, // a tile of no more than these comes in parts
     PART_KEYS = 256   // least keys of a part
 };
@@ -137,9 +138,11 @@ static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
 
 void px_pass_cut(px_decoder *d, int32_t chunk, int32_t first)
 {
-    for (int32_t t = first; t < d->n_rows; t += TILE_TOKENS) {
+    int32_t most = TILE_ROWS / (d->hp->n_heads / d->hp->n_kv_heads);
+    most = most < TILE_TOKENS ? TILE_TOKENS : most;
+    for (int32_t t = first; t < d->n_rows; t += most) {
         int32_t left = d->n_rows - t;
-        cut_keys(d, chunk, t, left < TILE_TOKENS ? left : TILE_TOKENS);
+        cut_keys(d, chunk, t, left < most ? left : most);
     }
 }
 
@@ -230,9 +233,11 @@ void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int memb
 {
     run_heads(d, l, layer, member);
     int64_t n = (int64_t)d->n_tiles * d->hp->n_kv_heads;
-    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;)
-        run_tile(d, layer, &d->tiles[i / d->hp->n_kv_heads], (int32_t)(i % d->hp->n_kv_heads),
+    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+        int64_t left = n - 1 - i; // the last tiles see most: long work first
+        run_tile(d, layer, &d->tiles[left / d->hp->n_kv_heads], (int32_t)(left % d->hp->n_kv_heads),
                  member);
+    }
     if (d->n_joints > 0)
         for (int64_t i; (i = px_pool_next(d->pool, member, d->n_joints)) >= 0;)
             for (int32_t r = 0; r < d->joints[i].n; r++)

@@ -10,6 +10,11 @@
  * a block's largest, it happens to 1 in 3000: sqrt(1/3000) of 5e-2, 1e-3. The bounds are five and
  * six times that, since one value may weigh more than its share. The test also demands what a wrong
  * type would not give: logits nearer to the rounded reference than an f32 cache's are.
+ *
+ * Level avx512bf16 rounds keys and values of an f16 or q8_0 cache once more where many tokens
+ * attend, to bf16, and queries and weights too. f16 rounds 8 times as finely and moves the logits
+ * by 6e-4 to 3.6e-3 (phi35, sensitivity.txt); 8 times that, times the root of 2 for queries and
+ * weights, is 7e-3 to 4.1e-2. BF16_BOUND is 5e-2; what the kernel itself does is held by kerncheck.
  */
 #include "support/support.h"
 
@@ -28,6 +33,8 @@ typedef struct kind {
 } kind;
 
 static const kind KINDS[] = {{PX_F16, "kv f16", 1.5e-3}, {PX_Q8_0, "kv q8_0", 6e-3}};
+
+static const double BF16_BOUND = 5e-2;
 
 static runner_machine M; // made once for the whole program
 static int n_q8_0;       // models with heads that q8_0 can hold
@@ -53,19 +60,21 @@ static void check_level(const runner_model *m, const fixture_run *run, const kin
     double worst[RUNNER_CUTS] = {0};
     if (runner_rounds_activations(m, setup.kern))
         return; // its error hides the cache's; the same attention runs with the other models
+    const bool bf16 = setup.kern->level == PX_CPU_BF16;
+    const double bound = bf16 ? BF16_BOUND : k->bound;
     for (int cut = 0; cut < RUNNER_CUTS; cut += 2) { // mixed steps hold single tokens too
         float *logits = runner_logits(m, &setup, run->tokens, run->n_tokens, (runner_cut)cut, NULL);
         worst[cut] = fixture_error(run, logits);
-        if (!(worst[cut] <= k->bound))
+        if (!(worst[cut] <= bound))
             fail_msg("%s, %s, level %s, cut %s: error %.3g, bound %.3g", model, k->run,
-                     px_cpu_name(setup.kern->level), RUNNER_CUT_NAMES[cut], worst[cut], k->bound);
+                     px_cpu_name(setup.kern->level), RUNNER_CUT_NAMES[cut], worst[cut], bound);
         free(logits);
     }
     setup.k_dtype = setup.v_dtype = PX_F32;
     float *exact = runner_logits(m, &setup, run->tokens, run->n_tokens, RUNNER_WHOLE, NULL);
     const double other = fixture_error(run, exact);
     free(exact);
-    assert_true(other > worst[RUNNER_WHOLE]);
+    assert_true(bf16 || other > worst[RUNNER_WHOLE]);
     printf("# %-14s %-8s %-10s whole %.1e  mixed %.1e  as f32 %.1e\n", model, k->run,
            px_cpu_name(setup.kern->level), worst[RUNNER_WHOLE], worst[RUNNER_MIXED], other);
 }

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BF16_TOKENS = 9 };
+#define BF16_EPS 0x1p-9
+
 typedef struct problem {
     px_attn a;
     int64_t n_keys;
@@ -87,7 +90,8 @@ static void decode(px_dtype dtype, const uint8_t *row, float *out, int64_t n)
 }
 
 /* Expected output of one query row, and its bound; false for memory. */
-static bool truth(const px_attn *a, const float *q, range seen, double *out, double *bound)
+static bool truth(const px_attn *a, bool bf16, const float *q, range seen, double *out,
+                  double *bound)
 {
     const int64_t n = seen.end - seen.first;
     double *s = malloc((size_t)n * sizeof *s),
@@ -104,7 +108,9 @@ static bool truth(const px_attn *a, const float *q, range seen, double *out, dou
             size += fabs((double)q[j] * (double)x[j]);
         }
         s[t] = dot * (double)a->scale;
-        const double error = ((double)a->head_dim / 8 + 8) * EPS * size * (double)a->scale;
+        const double rounding = bf16 ? 2 * BF16_EPS + BF16_EPS * BF16_EPS : 0;
+        const double error =
+            (((double)a->head_dim / 8 + 8) * EPS + rounding) * size * (double)a->scale;
         ds = fmax(ds, error + (a->softcap > 0 ? 8 * EPS * (double)a->softcap : 0));
         if (a->softcap > 0)
             s[t] = (double)a->softcap * tanh(s[t] / (double)a->softcap);
@@ -122,7 +128,8 @@ static bool truth(const px_attn *a, const float *q, range seen, double *out, dou
     }
     for (int64_t j = 0; j < a->value_dim; j++) {
         out[j] /= sum;
-        bound[j] = (2 * ds + (12 + (double)n) * EPS) * abs_out[j] / sum;
+        const double weight = bf16 ? expm1(2 * ds) + 2 * BF16_EPS + 2 * 7.5e-5 : 2 * ds;
+        bound[j] = (weight + (12 + (double)n) * EPS) * abs_out[j] / sum;
     }
     free(s);
     free(x);
@@ -134,6 +141,8 @@ static void compare(check *c, const px_attn *a)
 {
     double *want = malloc((size_t)a->value_dim * sizeof *want);
     double *bound = malloc((size_t)a->value_dim * sizeof *bound);
+    const bool bf16 = c->kern->level == PX_CPU_BF16 && a->n_q >= BF16_TOKENS &&
+                      a->k_dtype != PX_F32 && a->v_dtype != PX_F32;
     for (int64_t i = 0; want && bound && i < a->n_q && !c->failed; i++) {
         for (int64_t g = 0; g < a->group; g++) {
             const char *what = test_format(
@@ -142,7 +151,7 @@ static void compare(check *c, const px_attn *a)
                 a->head_dim, a->value_dim, px_dtype_name((uint32_t)a->k_dtype),
                 px_dtype_name((uint32_t)a->v_dtype), a->n_q, a->group, (long long)a->pos0,
                 (long long)a->window, (double)a->softcap, (long long)i);
-            if (!truth(a, a->q + i * a->q_stride + g * a->head_dim, sees(a, i), want, bound))
+            if (!truth(a, bf16, a->q + i * a->q_stride + g * a->head_dim, sees(a, i), want, bound))
                 check_fail(c, "out of memory");
             for (int64_t j = 0; j < a->value_dim && !c->failed; j++)
                 check_near(c, a->out[i * a->out_stride + g * a->value_dim + j], want[j], bound[j],
@@ -240,30 +249,43 @@ static void check_one(check *c, int dim, int value_dim, int n_q, int group, int6
     check_release();
 }
 
-/* A NaN in a key that only the last query sees must leave the others alone; large scores saturate.
- */
-static void check_odd(check *c)
+/* A NaN in the key and value of token `odd` of n_q must reach those behind it and no other. */
+static void check_odd(check *c, int n_q, int64_t pos0, int odd, px_dtype dtype)
 {
-    px_attn a = make(c, 32, 32, 6, 3, 70, 0, 0, PX_F32, PX_F32);
-    float *key = (float *)(uintptr_t)key_at(&a, 75), *value = (float *)(uintptr_t)value_at(&a, 75);
-    key[5] = NAN;
-    value[7] = NAN;
-    c->kern->attention(&a);
-    for (int64_t i = 0; i < 6; i++)
-        for (int64_t j = 0; j < 3 * 32; j++) {
-            const float y = a.out[i * a.out_stride + j];
-            if ((bool)isnan(y) != (i == 5))
-                check_fail(c, "query %lld value %lld is %g", (long long)i, (long long)j, (double)y);
-        }
-    check_release();
+    for (int i = 0; i < 2 && !c->failed; i++) { // in the key, in the value
+        px_attn a = make(c, 32, 32, n_q, 3, pos0, 0, 0, dtype, dtype);
+        uint8_t *row =
+            (uint8_t *)(uintptr_t)(i == 0 ? key_at(&a, pos0 + odd) : value_at(&a, pos0 + odd));
+        float x[32];
+        for (int j = 0; j < 32; j++)
+            x[j] = i == 1 && j % 2 ? INFINITY : NAN;
+        (dtype == PX_F32 ? c->ref->store_f32 : c->ref->store_f16)(x, row, 32);
+        c->kern->attention(&a);
+        for (int64_t t = 0; t < n_q; t++)
+            for (int64_t j = 0; j < 3 * 32; j++) {
+                const float y = a.out[t * a.out_stride + j];
+                if ((bool)isfinite(y) != (t < odd))
+                    check_fail(c, "query %lld value %lld is %g", (long long)t, (long long)j,
+                               (double)y);
+            }
+        check_release();
+    }
+}
 
-    a = make(c, 32, 32, 1, 1, 100, 0, 0, PX_F32, PX_F32);
-    a.scale = 1e4f; // one key takes all
-    c->kern->attention(&a);
-    for (int64_t j = 0; j < 32; j++)
-        if (!isfinite(a.out[j]))
-            check_fail(c, "large scores: value %lld is %g", (long long)j, (double)a.out[j]);
-    check_release();
+/* Large scores saturate: one key takes all. */
+static void check_large(check *c)
+{
+    for (int n_q = 1; n_q <= 33; n_q += 32) {
+        px_attn a = make(c, 32, 32, n_q, 1, 100, 0, 0, PX_F32, PX_F32);
+        a.scale = 1e4f;
+        c->kern->attention(&a);
+        for (int64_t t = 0; t < n_q; t++)
+            for (int64_t j = 0; j < 32; j++)
+                if (!isfinite(a.out[t * a.out_stride + j]))
+                    check_fail(c, "large scores: value %lld of query %lld is %g", (long long)j,
+                               (long long)t, (double)a.out[t * a.out_stride + j]);
+        check_release();
+    }
 }
 
 void check_attention(check *c)
@@ -285,6 +307,19 @@ void check_attention(check *c)
                       POS0[check_int(c, 0, 8)], WINDOWS[check_int(c, 0, 7)],
                       check_int(c, 0, 3) ? 0.0f : 3.0f, k, v);
         }
+        for (int i = 0; i < 6 && !c->failed; i++) { // many tokens
+            static const int TOKENS[] = {8, 9, 15, 17, 32, 33, 64, 70};
+            px_dtype k = DTYPES[i % 3];
+            if (DIMS[d] % 32 != 0 && k == PX_Q8_0)
+                k = PX_F32;
+            check_one(c, DIMS[d], DIMS[d], TOKENS[check_int(c, 0, 7)], GROUPS[check_int(c, 0, 6)],
+                      POS0[check_int(c, 0, 8)], WINDOWS[check_int(c, 0, 7)],
+                      check_int(c, 0, 3) ? 0.0f : 3.0f, k, k);
+        }
     }
-    check_odd(c);
+    check_odd(c, 6, 70, 5, PX_F32);
+    check_odd(c, 40, 30, 20, PX_F32);
+    check_odd(c, 40, 30, 20, PX_F16);
+    check_odd(c, 40, 70, 39, PX_F16);
+    check_large(c);
 }

@@ -1,5 +1,6 @@
 /*
- * attention: for any instruction set. Included once in a file of each, after its vec header.
+ * attention: for any instruction set. Included once in a file of each, after its vec header. Many
+ * query rows are taken in tiles, see attention_tile.h.
  *
  * Few query rows (decode): up to FEW_ROWS of them (token by token, all heads of the group) go
  * together over tiles of keys, with a running maximum and sum for each row (online softmax, arXiv
@@ -20,6 +21,7 @@
 #include "kern/ref/ops.h"
 #include "kern/simd/ops.h"
 
+#include <float.h>
 #include <math.h>
 
 enum { FEW_ROWS = 16 };
@@ -286,13 +288,30 @@ static void attend_few(const px_attn *a, int64_t r0, int n)
     give_rows(&b, r0);
 }
 
+void LEVEL(attention_few)(const px_attn *a, int64_t r0, int64_t n)
+{
+    for (int64_t r = 0; r < n; r += FEW_ROWS)
+        attend_few(a, r0 + r, (int)at_most(n - r, FEW_ROWS));
+}
+
+/* ---- many rows */
+
+#include "kern/simd/attention_f32.h"
+#include "kern/simd/attention_tile.h"
+
+static void attend_apart(const px_attn *a, int64_t r0, int n)
+{
+    LEVEL(attention_few)(a, r0, n);
+}
+
 void LEVEL(attention)(const px_attn *a)
 {
-    if (a->head_dim > MOST_DIM || a->value_dim > MOST_DIM) {
-        px_ref_attention(a);
-        return;
-    }
     const int64_t n = (int64_t)a->n_q * a->group;
-    for (int64_t r = 0; r < n; r += FEW_ROWS)
-        attend_few(a, r, (int)at_most(n - r, FEW_ROWS));
+    const int64_t wide = at_least(a->head_dim, a->value_dim);
+    if (wide > MOST_DIM)
+        px_ref_attention(a);
+    else if (n > FEW_ROWS && wide <= TILE_MOST_DIM)
+        attend_in_tiles(a);
+    else
+        LEVEL(attention_few)(a, 0, n);
 }

@@ -40,5 +40,8 @@ void LEVEL(tile_nf4)(const px_mul *m, int64_t row0, int64_t row1);
 
 /* attention.h */
 void LEVEL(attention)(const px_attn *a);
+/* Rows [r0, r0 + n) of it, row r being head r % group of token r / group: any number, made for few.
+ */
+void LEVEL(attention_few)(const px_attn *a, int64_t r0, int64_t n);
 
 #endif

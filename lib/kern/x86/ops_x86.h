@@ -27,5 +27,6 @@ void px_bf16_tile_f16(const px_mul *m, int64_t row0, int64_t row1);
     void px_vnni_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
 PX_VNNI_TILES(PX_VNNI_TILE)
 #undef PX_VNNI_TILE
+void px_bf16_attention(const px_attn *a);
 
 #endif

@@ -288,6 +288,8 @@ static void long_contexts_in_parts(const char *arch, px_dtype kv_dtype)
     enum { DEPTH = 1100, STEP = 220 };
     static int32_t tokens[DEPTH + 40];
     float whole_row[V], rows[4][9 * V];
+    /* Level avx512bf16 rounds f16 and q8_0 keys of many tokens to bf16: see golden-kv. */
+    bool rounds = kv_dtype != PX_F32 && px_cpu_detect() == PX_CPU_BF16;
     test_random random = {.state = 3};
     for (int i = 0; i < DEPTH + 40; i++)
         tokens[i] = (int32_t)test_random_below(&random, V);
@@ -312,7 +314,7 @@ static void long_contexts_in_parts(const char *arch, px_dtype kv_dtype)
         px_kv_seq_truncate(&seq, DEPTH);
         runner_step(&r, &seq, tokens + DEPTH, 1, 1, rows[i]);
         runner_step(&r, &seq, tokens + DEPTH + 1, 8, 8, rows[i] + V);
-        near(rows[i] + 8 * V, whole_row, V, 1e-5f, arch);
+        near(rows[i] + 8 * V, whole_row, V, rounds ? 5e-2f : 1e-5f, arch);
         assert_memory_equal(rows[i], rows[0], sizeof rows[i]);
         px_kv_seq_clear(&seq);
         runner_close(&r);
