@@ -5,11 +5,12 @@
 #include "kern/ops.h"
 #include "kern/ref/codes.h"
 
-/* Products of every format with whole-number codes, at each level. */
+/* Products of every format with whole-number codes, at each level, of few and of many columns. */
 #define PX_X86_DECLARE(id, name)                                            \
     void px_avx2_mul_##name(const px_mul *m, int64_t row0, int64_t row1);   \
     void px_avx512_mul_##name(const px_mul *m, int64_t row0, int64_t row1); \
-    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);
+    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);   \
+    void px_vnni_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
 PX_UNPACKED(PX_X86_DECLARE)
 #undef PX_X86_DECLARE
 
@@ -19,14 +20,6 @@ void px_bf16_mul_f16(const px_mul *m, int64_t row0, int64_t row1);
 void px_bf16_tile_bf16(const px_mul *m, int64_t row0, int64_t row1);
 void px_bf16_tile_f16(const px_mul *m, int64_t row0, int64_t row1);
 
-/* Tiles. */
-#define PX_VNNI_TILES(X) \
-    X(PX_Q8_0, q8_0)     \
-    X(PX_Q4_K, q4_k)
-#define PX_VNNI_TILE(id, name) \
-    void px_vnni_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
-PX_VNNI_TILES(PX_VNNI_TILE)
-#undef PX_VNNI_TILE
 void px_bf16_attention(const px_attn *a);
 
 #endif

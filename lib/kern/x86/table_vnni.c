@@ -10,6 +10,6 @@ void px_kern_add_vnni(px_kern *kern)
 #define ADD(id, name)                                   \
     kern->tile[px_kern_slot(id)] = px_vnni_tile_##name; \
     kern->tile_from[px_kern_slot(id)] = 4;
-    PX_VNNI_TILES(ADD)
+    PX_UNPACKED(ADD)
 #undef ADD
 }
