@@ -22,6 +22,7 @@ static const struct {
     {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
     {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
     {"quantize", cli_cmd_quantize, "make a model smaller"},
+    {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };
 
