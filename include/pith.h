@@ -753,6 +753,31 @@ PITH_API pith_status pith_score_text(pith_engine *engine, const char *text, size
 PITH_API pith_status pith_score_tokens(pith_session *session, const int32_t *tokens, int64_t n,
                                        int64_t first, float *out, bool *greedy, pith_error *err);
 
+typedef struct pith_imatrix_options {
+    size_t size;
+    int64_t chunk;             /* tokens that are read together, bos included; 0: 512 */
+    int64_t most_chunks;       /* no more than so many of the text; 0: all */
+    int32_t n_threads;         /* 0: the physical cores that this process may use */
+    const char *dataset;       /* the text's name, noted in the file; NULL: "" */
+    pith_progress_fn progress; /* tokens */
+    void *user;
+} pith_imatrix_options;
+
+typedef struct pith_imatrix_result {
+    size_t size;
+    int64_t n_tokens; /* read */
+    int64_t n_chunks;
+    int64_t n_matrices; /* in the file */
+} pith_imatrix_result;
+
+/* Runs a text through a model and writes, for each matrix, how strongly its input columns are used:
+ * sums of squared activations, in the GGUF form that other programs read. The output matrix and the
+ * embedding are left out. options and result may be NULL. Errors: ARGUMENT (a text of under 2
+ * tokens, a chunk over the context), as pith_engine_new, CANCELLED, IO. */
+PITH_API pith_status pith_imatrix(const pith_model *model, const char *text, size_t len,
+                                  const char *out, const pith_imatrix_options *options,
+                                  pith_imatrix_result *result, pith_error *err);
+
 /* What a smaller model loses: how its predictions differ from those of the model that it was made
  * from. p are the reference's probabilities, q the other's. */
 typedef struct pith_comparison {

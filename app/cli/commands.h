@@ -11,6 +11,7 @@ int cli_cmd_score(int argc, char **argv);
 int cli_cmd_convert(int argc, char **argv);
 int cli_cmd_quantize(int argc, char **argv);
 int cli_cmd_bench(int argc, char **argv);
+int cli_cmd_imatrix(int argc, char **argv);
 int cli_cmd_info(int argc, char **argv);
 
 #endif

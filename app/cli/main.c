@@ -21,8 +21,9 @@ static const struct {
     {"template", cli_cmd_template, "render a chat template"},
     {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
     {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
-    {"quantize", cli_cmd_quantize, "make a model smaller"},
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
+    {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},
+    {"imatrix", cli_cmd_imatrix, "which weights matter on a text, for quantizing"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };
 

@@ -412,6 +412,13 @@ static void head(px_decoder *d, const block_end *end, int member)
 
 /* ---- the step */
 
+static void show(px_decoder *d, int member, int32_t layer, px_input which, const px_rows *in)
+{
+    if (member == 0 && d->options.observe)
+        d->options.observe(d->options.observe_user, layer, which, in->data, in->stride, in->width,
+                           d->n_rows);
+}
+
 /* What every member of the pool runs. */
 static void run_step(void *ctx, int member)
 {
@@ -421,11 +428,15 @@ static void run_step(void *ctx, int member)
     int32_t n_layers = d->hp->n_layers;
     for (int32_t i = 0; i < n_layers; i++) {
         const px_layer *l = &d->w->layers[i];
+        show(d, member, i, PX_INPUT_ATTENTION, &d->normed);
         px_pass_attention(d, l, i, member);
+        show(d, member, i, PX_INPUT_OUT, &d->mixed);
         product(d, &l->o, &d->mixed, &d->added, member);
         reader ffn = reads_ffn(d, i);
         end_block(d, &(block_end){.bias = l->o_bias, .post = l->attn_post}, &ffn, member);
+        show(d, member, i, PX_INPUT_FFN, &d->normed);
         px_pass_gate_up(d, l, member);
+        show(d, member, i, PX_INPUT_DOWN, &d->gate);
         if (member == 0 && d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
             atomic_store(&d->stopped, true); // seen by all behind the next barrier
         product(d, &l->down, &d->gate, &d->added, member);

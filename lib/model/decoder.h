@@ -18,11 +18,27 @@
 
 typedef struct px_decoder px_decoder;
 
+/* What the products of a layer read. */
+typedef enum px_input {
+    PX_INPUT_ATTENTION, // q, k, v
+    PX_INPUT_OUT,       // o
+    PX_INPUT_FFN,       // gate, up
+    PX_INPUT_DOWN,      // down
+    PX_INPUTS
+} px_input;
+
+/* Shown an input of a layer's products, rows [n, width] of f32, `stride` apart, before they run. On
+ * the thread of the step; must take nothing from the heap. */
+typedef void (*px_observe_fn)(void *user, int32_t layer, px_input which, const float *rows,
+                              int64_t stride, int64_t width, int32_t n);
+
 typedef struct px_decoder_options {
-    int32_t max_batch;  // most tokens of a step
-    int32_t max_logits; // most rows of logits of a step
-    int64_t n_ctx;      // longest context: longer than the original one, longrope takes the long
-                        // factors from the first token on
+    int32_t max_batch;     // most tokens of a step
+    int32_t max_logits;    // most rows of logits of a step
+    int64_t n_ctx;         // longest context: longer than the original one, longrope takes the long
+                           // factors from the first token on
+    px_observe_fn observe; // or NULL
+    void *observe_user;
 } px_decoder_options;
 
 /* hp, weights, kern and pool are lent and must outlive the decoder. Errors: ARGUMENT, MEMORY,

@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/gguf_write.h"
 #include "kern/half.h"
 
 #include <inttypes.h>
@@ -231,4 +232,67 @@ pith_status px_imatrix_find(const px_imatrix *m, const px_tensor *t, const float
                        e->columns * e->n_mat, t->name, t->ne[0] * t->ne[2] * t->ne[3]);
     *means = e->means;
     return PITH_OK;
+}
+
+/* ---- writing */
+
+static int by_sum_name(const void *a, const void *b)
+{
+    return strcmp((*(const px_imatrix_sums *const *)a)->name,
+                  (*(const px_imatrix_sums *const *)b)->name);
+}
+
+static pith_status add_pair(px_gguf_writer *w, const px_imatrix_sums *m, pith_error *err)
+{
+    char name[PX_MAX_TENSOR_NAME + sizeof SUMS];
+    const int64_t sums_ne[] = {m->columns, 1}, counts_ne[] = {1, 1};
+    snprintf(name, sizeof name, "%s%s", m->name, SUMS);
+    pith_status status = px_gguf_add_tensor(w, name, PX_F32, 2, sums_ne, err);
+    snprintf(name, sizeof name, "%s%s", m->name, COUNTS);
+    return status == PITH_OK ? px_gguf_add_tensor(w, name, PX_F32, 2, counts_ne, err) : status;
+}
+
+static pith_status write_pair(px_gguf_writer *w, const px_imatrix_sums *m, pith_error *err)
+{
+    const float rows = (float)m->rows;
+    pith_status status = px_gguf_write_data(w, m->sums, (size_t)m->columns * sizeof *m->sums, err);
+    return status == PITH_OK ? px_gguf_write_data(w, &rows, sizeof rows, err) : status;
+}
+
+static pith_status write_all(px_gguf_writer *w, const px_imatrix_sums *const *sorted, int64_t n,
+                             const px_imatrix_about *about, pith_error *err)
+{
+    const px_str dataset = px_str_of(about->dataset);
+    pith_status status = px_gguf_set_str(w, "general.type", px_str_of("imatrix"), err);
+    if (status == PITH_OK)
+        status = px_gguf_set_strs(w, "imatrix.datasets", &dataset, 1, err);
+    if (status == PITH_OK)
+        status = px_gguf_set_u32(w, "imatrix.chunk_count", about->n_chunks, err);
+    if (status == PITH_OK)
+        status = px_gguf_set_u32(w, "imatrix.chunk_size", about->chunk_size, err);
+    for (int64_t i = 0; i < n && status == PITH_OK; i++)
+        status = add_pair(w, sorted[i], err);
+    if (status == PITH_OK)
+        status = px_gguf_begin_data(w, err);
+    for (int64_t i = 0; i < n && status == PITH_OK; i++)
+        status = write_pair(w, sorted[i], err);
+    return status == PITH_OK ? px_gguf_finish(w, err) : status;
+}
+
+pith_status px_imatrix_save(const char *path, const px_imatrix_sums *matrices, int64_t n,
+                            const px_imatrix_about *about, pith_error *err)
+{
+    px_gguf_writer *w = NULL;
+    const px_imatrix_sums **sorted = px_malloc((size_t)n, sizeof *sorted);
+    if (!sorted)
+        return px_fail_memory(err, "an importance matrix");
+    for (int64_t i = 0; i < n; i++)
+        sorted[i] = &matrices[i];
+    qsort(sorted, (size_t)n, sizeof *sorted, by_sum_name);
+    pith_status status = px_gguf_writer_new(path, 32, &w, err);
+    if (status == PITH_OK)
+        status = write_all(w, sorted, n, about, err);
+    px_gguf_writer_free(w);
+    px_free(sorted);
+    return status;
 }

@@ -28,4 +28,23 @@ int64_t px_imatrix_count(const px_imatrix *m);
 pith_status px_imatrix_find(const px_imatrix *m, const px_tensor *t, const float **means,
                             pith_error *err);
 
+/* ---- making one */
+
+/* Sums of squared activations of one matrix. */
+typedef struct px_imatrix_sums {
+    const char *name;  // of the model's tensor
+    const float *sums; // [columns]
+    int64_t columns;
+    uint64_t rows; // that were added up
+} px_imatrix_sums;
+
+typedef struct px_imatrix_about {
+    const char *dataset; // the text's name
+    uint32_t n_chunks, chunk_size;
+} px_imatrix_about;
+
+/* Writes n matrices in the order of their names; the file appears only when whole. */
+pith_status px_imatrix_save(const char *path, const px_imatrix_sums *matrices, int64_t n,
+                            const px_imatrix_about *about, pith_error *err);
+
 #endif
