@@ -10,7 +10,7 @@
 #include <strings.h>
 
 /* What a tensor is for. */
-typedef enum role { OTHER, OUTPUT, EMBED, V, K, QKV, ATTN_OUT, DOWN, N_ROLES } role;
+typedef enum role { OTHER, OUTPUT, EMBED, V, K, ATTN_OUT, DOWN, N_ROLES } role;
 
 /* Where a rule holds. Layers are counted among those that have such a tensor: i of n. */
 typedef enum place {
@@ -56,32 +56,23 @@ static const px_mixture MIXTURES[] = {
       {V, ALL, PX_Q4_K},
       {DOWN, FIRST_16TH, PX_Q5_K},
       {DOWN, ALL, PX_Q4_K},
-      {ATTN_OUT, ALL, PX_Q4_K},
-      {QKV, ALL, PX_Q4_K}}},
+      {ATTN_OUT, ALL, PX_Q4_K}}},
     {"q3_k_l",
      NULL,
      13,
      PX_Q3_K,
-     {{V, ALL, PX_Q5_K}, {DOWN, ALL, PX_Q5_K}, {ATTN_OUT, ALL, PX_Q5_K}, {QKV, ALL, PX_Q4_K}}},
+     {{V, ALL, PX_Q5_K}, {DOWN, ALL, PX_Q5_K}, {ATTN_OUT, ALL, PX_Q5_K}}},
     {"iq4_xs", NULL, 30, PX_IQ4_XS, {{V, SHARED_4, PX_Q5_K}, {DOWN, FIRST_8TH_PLAIN, PX_Q5_K}}},
     {"mxfp4", NULL, 38, PX_MXFP4, {{OUTPUT, ALL, PX_Q8_0}}},
     {"nf4", NULL, 1000, PX_NF4, {{OTHER, ALL, PX_F32}}},
     {"iq4_nl", NULL, 25, PX_IQ4_NL, {{V, SHARED_4, PX_Q5_K}, {DOWN, FIRST_8TH_PLAIN, PX_Q5_K}}},
     {"q4_0", NULL, 2, PX_Q4_0, {{DOWN, FIRST_8TH_WEIGHTED, PX_Q4_1}}},
     {"q4_k_s", NULL, 14, PX_Q4_K, {{V, FIRST_4, PX_Q5_K}, {DOWN, FIRST_8TH, PX_Q5_K}}},
-    {"q4_k_m",
-     "q4_k",
-     15,
-     PX_Q4_K,
-     {{V, MORE_BITS, PX_Q6_K}, {DOWN, MORE_BITS, PX_Q6_K}, {QKV, ALL, PX_Q5_K}}},
+    {"q4_k_m", "q4_k", 15, PX_Q4_K, {{V, MORE_BITS, PX_Q6_K}, {DOWN, MORE_BITS, PX_Q6_K}}},
     {"q4_1", NULL, 3, PX_Q4_1, {{OTHER, ALL, PX_F32}}},
     {"q5_0", NULL, 8, PX_Q5_0, {{DOWN, FIRST_8TH_WEIGHTED, PX_Q5_1}}},
     {"q5_k_s", NULL, 16, PX_Q5_K, {{OTHER, ALL, PX_F32}}},
-    {"q5_k_m",
-     "q5_k",
-     17,
-     PX_Q5_K,
-     {{V, MORE_BITS, PX_Q6_K}, {DOWN, MORE_BITS, PX_Q6_K}, {QKV, ALL, PX_Q6_K}}},
+    {"q5_k_m", "q5_k", 17, PX_Q5_K, {{V, MORE_BITS, PX_Q6_K}, {DOWN, MORE_BITS, PX_Q6_K}}},
     {"q5_1", NULL, 9, PX_Q5_1, {{OTHER, ALL, PX_F32}}},
     {"q6_k", NULL, 18, PX_Q6_K, {{OTHER, ALL, PX_F32}}},
     {"q8_0", NULL, 7, PX_Q8_0, {{OUTPUT, ALL, PX_Q8_0}}},
@@ -106,7 +97,7 @@ static const struct {
     role role;
 } ROLES[] = {
     {"attn_v.weight", V},      {"attn_k.weight", K},
-    {"attn_qkv.weight", QKV},  {"attn_output.weight", ATTN_OUT},
+    {"attn_qkv.weight", V},    {"attn_output.weight", ATTN_OUT},
     {"ffn_down.weight", DOWN}, {"ffn_down_exps.weight", DOWN},
 };
 

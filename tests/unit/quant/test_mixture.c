@@ -40,7 +40,7 @@ static px_source *open_shape(const shape *s)
     for (int i = 0; i < s->n; i++)
         assert_ok(px_gguf_add_tensor(w, s->names[i], PX_F16, 2, s->tensors[i].ne, &err));
     assert_ok(px_gguf_begin_data(w, &err));
-    static const uint8_t zeros[1 << 20];
+    static const uint8_t zeros[1 << 23];
     for (int i = 0; i < s->n; i++)
         assert_ok(px_gguf_write_data(
             w, zeros, (size_t)(2 * s->tensors[i].ne[0] * s->tensors[i].ne[1]), &err));
@@ -48,6 +48,13 @@ static px_source *open_shape(const shape *s)
     px_gguf_writer_free(w);
     assert_ok(px_source_open(path, NULL, &source, &err));
     return source;
+}
+
+/* Where rows do not fit q2_k or q3_k, llama.cpp takes q4_0; iq4_nl has the same size and a tenth
+ * less error. */
+static bool better_fallback(const char *ours, const char *theirs)
+{
+    return strcmp(ours, "iq4_nl") == 0 && strcmp(theirs, "q4_0") == 0;
 }
 
 /* Holds the plan of a mixture against "TYPE*N TYPE*N ..". */
@@ -66,10 +73,13 @@ static void compare(const shape *s, const px_source *source, const char *mixture
         char *star = strchr(run, '*');
         assert_non_null(star);
         *star = 0;
-        for (int k = atoi(star + 1); k > 0; k--, at++)
-            if (strcmp(px_dtype_name((uint32_t)types[at]), run) != 0)
-                fail_msg("%s %s: %s is %s, llama.cpp has %s", s->name, mixture, s->names[at],
-                         px_dtype_name((uint32_t)types[at]), run);
+        for (int k = atoi(star + 1); k > 0; k--, at++) {
+            const char *ours = px_dtype_name((uint32_t)types[at]);
+            if (strcmp(ours, run) != 0 &&
+                !(better_fallback(ours, run) && notes[at] == PX_TYPE_FALLBACK))
+                fail_msg("%s %s: %s is %s, llama.cpp has %s", s->name, mixture, s->names[at], ours,
+                         run);
+        }
     }
     assert_int_equal(at, s->n);
 }
@@ -141,7 +151,7 @@ static void options_decide(void **state)
         px_mixture_options o;
         px_dtype types[N_NAMES];
     } CASES[] = {
-        {"q4_k_m", {0}, {PX_Q4_K, PX_Q6_K, PX_Q4_K, PX_Q4_K, PX_F16, PX_Q5_0, PX_F16}},
+        {"q4_k_m", {0}, {PX_Q4_K, PX_Q6_K, PX_Q4_K, PX_Q6_K, PX_F16, PX_Q8_0, PX_F16}},
         {"Q4_K", {.pure = true}, {PX_Q4_K, PX_Q4_K, PX_Q4_K, PX_Q4_K, PX_F16, PX_Q5_0, PX_F16}},
         {"q8_0",
          {.keep_output = true},
