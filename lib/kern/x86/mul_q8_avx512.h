@@ -23,7 +23,7 @@
 #include "kern/x86/ops_x86.h"
 #include "kern/x86/unpack_avx512.h"
 
-enum { COLS = 3, BLOCKS = 4, LINE = 64, AHEAD = 2048, SCRATCH = 256 << 10 };
+enum { COLS = 3, BLOCKS = 4, LINE = 64, AHEAD = 4096, SCRATCH = 256 << 10 };
 
 typedef enum order { SPLIT, PLAIN } order;
 

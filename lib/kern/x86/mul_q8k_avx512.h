@@ -25,7 +25,7 @@
 #include "kern/x86/ops_x86.h"
 #include "kern/x86/unpack_avx512.h"
 
-enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 2048 };
+enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 4096 };
 
 /* Four super-blocks of a row. */
 typedef struct group {
