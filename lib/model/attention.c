@@ -41,8 +41,8 @@ static part make_part(const px_matrix *m, const px_rows *out, const float *bias,
 }
 
 /* Bias, norm and rope of one head of one row. */
-static void finish_head(const px_decoder *d, const part *p, const px_layer_kind *kind, float *head,
-                        int32_t h, int32_t r)
+static void finish_head(const px_decoder *d, const px_desk *desk, const part *p,
+                        const px_layer_kind *kind, float *head, int32_t h, int32_t r)
 {
     const px_kern *kern = d->kern;
     if (p->bias)
@@ -50,8 +50,8 @@ static void finish_head(const px_decoder *d, const part *p, const px_layer_kind 
     if (p->norm)
         kern->rms_norm(head, p->norm, d->hp->norm_eps, head, p->dim);
     if (p->turned && kind->rope) {
-        const float *cos = d->cos[kind->rope_base] + (int64_t)r * d->rope.n;
-        const float *sin = d->sin[kind->rope_base] + (int64_t)r * d->rope.n;
+        const float *cos = desk->cos[kind->rope_base] + (int64_t)r * d->rope.n;
+        const float *sin = desk->sin[kind->rope_base] + (int64_t)r * d->rope.n;
         px_rope_fn turn = d->hp->rope_halves ? kern->rope_halves : kern->rope_pairs;
         turn(head, cos, sin, d->hp->rope_dims);
     }
@@ -69,13 +69,13 @@ static void store(const px_kern *kern, px_dtype dtype, const float *x, void *out
 
 typedef enum part_id { PART_Q, PART_K, PART_V, N_PARTS } part_id;
 
-static void run_piece(px_decoder *d, const part *p, part_id id, int32_t layer, int64_t piece,
-                      int member)
+static void run_piece(const px_decoder *d, const px_desk *desk, const part *p, part_id id,
+                      int32_t layer, int64_t piece)
 {
     const px_layer_kind *kind = &d->hp->layers[layer];
     int32_t first = (int32_t)piece * p->group;
     int32_t end = first + p->group < p->heads ? first + p->group : p->heads;
-    px_pass_mul(d, member, p->m, &d->normed, d->n_rows, p->out, (int64_t)first * p->dim,
+    px_pass_mul(d, desk, p->m, &desk->normed, d->n_rows, p->out, (int64_t)first * p->dim,
                 (int64_t)end * p->dim);
     for (int32_t r = 0; r < d->n_rows; r++) {
         const px_kv_seq *seq = d->chunks[d->rows[r].chunk].seq;
@@ -83,7 +83,7 @@ static void run_piece(px_decoder *d, const part *p, part_id id, int32_t layer, i
         int64_t t = d->rows[r].position;
         for (int32_t h = first; h < end; h++) {
             float *head = p->out->data + r * p->out->stride + (int64_t)h * p->dim;
-            finish_head(d, p, kind, head, h, r);
+            finish_head(d, desk, p, kind, head, h, r);
             if (id == PART_K)
                 store(d->kern, layout->k_dtype, head, px_kv_k_at(seq, layer, h, t), p->dim);
             else if (id == PART_V)
@@ -92,9 +92,10 @@ static void run_piece(px_decoder *d, const part *p, part_id id, int32_t layer, i
     }
 }
 
-static void run_heads(px_decoder *d, const px_layer *l, int32_t layer, int member)
+void px_pass_heads(px_decoder *d, const px_desk *desk, int32_t layer, bool last)
 {
     const px_hparams *hp = d->hp;
+    const px_layer *l = &d->w->layers[layer];
     part parts[N_PARTS] = {
         [PART_Q] = make_part(&l->q, &d->q, l->q_bias, hp->n_heads, hp->head_dim),
         [PART_K] = make_part(&l->k, &d->k, l->k_bias, hp->n_kv_heads, hp->head_dim),
@@ -103,12 +104,14 @@ static void run_heads(px_decoder *d, const px_layer *l, int32_t layer, int membe
     parts[PART_Q].norm = l->q_norm;
     parts[PART_K].norm = l->k_norm;
     parts[PART_Q].turned = parts[PART_K].turned = true;
+    if (last && d->n_wanted == 0)
+        parts[PART_Q].n_pieces = 0; // nobody asks
     int64_t n = parts[PART_Q].n_pieces + parts[PART_K].n_pieces + parts[PART_V].n_pieces;
-    for (int64_t piece; (piece = px_pool_next(d->pool, member, n)) >= 0;) {
+    for (int64_t piece; (piece = px_pool_next(d->pool, desk->member, n)) >= 0;) {
         int id = PART_Q;
         while (piece >= parts[id].n_pieces)
             piece -= parts[id++].n_pieces;
-        run_piece(d, &parts[id], (part_id)id, layer, piece, member);
+        run_piece(d, desk, &parts[id], (part_id)id, layer, piece);
     }
 }
 
@@ -118,7 +121,9 @@ static void run_heads(px_decoder *d, const px_layer *l, int32_t layer, int membe
  * parts there are follows from shapes alone. */
 static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
 {
-    px_tile tile = {.chunk = chunk, .first = first, .n = n, .n_parts = 1};
+    int32_t first_wanted = d->n_rows - d->chunks[chunk].n_logits;
+    px_tile tile = {
+        .chunk = chunk, .first = first, .n = n, .wanted = first + n > first_wanted, .n_parts = 1};
     int64_t n_parts = (d->rows[first + n - 1].position + 1) / PART_KEYS;
     if (n_parts > PX_PASS_PARTS)
         n_parts = PX_PASS_PARTS;
@@ -127,6 +132,8 @@ static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
         return;
     }
     tile.n_parts = (int32_t)n_parts;
+    for (int32_t r = first; r < first + n; r++)
+        d->rows[r].joint = d->n_joints;
     d->joints[d->n_joints++] =
         (px_joint){.first = first, .n = n, .n_parts = tile.n_parts, .slot = d->n_taken};
     for (; tile.part < tile.n_parts; tile.part++) {
@@ -146,30 +153,34 @@ void px_pass_cut(px_decoder *d, int32_t chunk, int32_t first)
     }
 }
 
-/* Row i of a joint: its parts, each brought to the largest maximum, over their sums. A part without
- * keys (most -infinity, behind a window) weighs nothing. */
-static void join_row(px_decoder *d, const px_joint *joint, int32_t i)
+/* The parts of a row, each brought to the largest maximum, over their sums. A part without keys
+ * (most -infinity, behind a window) weighs nothing. */
+void px_pass_join(const px_decoder *d, const px_desk *desk, int32_t r)
 {
     const px_hparams *hp = d->hp;
+    const px_joint *joint = &d->joints[d->rows[r].joint];
+    int32_t i = r - joint->first;
     int32_t group = hp->n_heads / hp->n_kv_heads;
+    int64_t step = (int64_t)joint->n * hp->n_heads;
     for (int32_t h = 0; h < hp->n_heads; h++) {
         int64_t at = (int64_t)(h / group * group) * joint->n + (int64_t)i * group + h % group;
         const px_attn_part *got = d->parts + (int64_t)joint->slot * hp->n_heads + at;
-        int64_t step = (int64_t)joint->n * hp->n_heads;
         const float *from =
             d->part_out.data + (joint->slot + i) * d->part_out.stride + (int64_t)h * hp->value_dim;
-        float *out =
-            d->mixed.data + (joint->first + i) * d->mixed.stride + (int64_t)h * hp->value_dim;
+        float *out = desk->mixed.data + r * desk->mixed.stride + (int64_t)h * hp->value_dim;
+        float weights[PX_PASS_PARTS];
         float most = -INFINITY;
         float sum = 0;
         for (int32_t p = 0; p < joint->n_parts; p++)
             most = got[p * step].most > most ? got[p * step].most : most;
-        for (int32_t p = 0; p < joint->n_parts; p++)
-            sum += got[p * step].sum * expf(got[p * step].most - most);
+        for (int32_t p = 0; p < joint->n_parts; p++) {
+            weights[p] = expf(got[p * step].most - most);
+            sum += got[p * step].sum * weights[p];
+        }
         memset(out, 0, (size_t)hp->value_dim * sizeof *out);
         for (int32_t p = 0; p < joint->n_parts; p++)
-            d->kern->axpy(expf(got[p * step].most - most) / sum,
-                          from + p * joint->n * d->part_out.stride, out, hp->value_dim);
+            d->kern->axpy(weights[p] / sum, from + p * joint->n * d->part_out.stride, out,
+                          hp->value_dim);
     }
 }
 
@@ -186,7 +197,8 @@ static void choose_keys(px_attn *a, const px_tile *tile)
 }
 
 /* One tile of one kv head. */
-static void run_tile(px_decoder *d, int32_t layer, const px_tile *tile, int32_t kv_head, int member)
+static void run_tile(const px_decoder *d, const px_desk *desk, int32_t layer, const px_tile *tile,
+                     int32_t kv_head)
 {
     const px_hparams *hp = d->hp;
     const px_kv_seq *seq = d->chunks[tile->chunk].seq;
@@ -222,24 +234,20 @@ static void run_tile(px_decoder *d, int32_t layer, const px_tile *tile, int32_t 
         .k_row_bytes = layout->k_row_bytes,
         .v_row_bytes = layout->v_row_bytes,
         .page_tokens = PX_KV_PAGE_TOKENS,
-        .scratch = d->scratch + (size_t)member * d->scratch_bytes,
+        .scratch = desk->scratch,
     };
     if (in_parts)
         choose_keys(&a, tile);
     d->kern->attention(&a);
 }
 
-void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int member)
+void px_pass_tiles(px_decoder *d, const px_desk *desk, int32_t layer, bool last)
 {
-    run_heads(d, l, layer, member);
     int64_t n = (int64_t)d->n_tiles * d->hp->n_kv_heads;
-    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+    for (int64_t i; (i = px_pool_next(d->pool, desk->member, n)) >= 0;) {
         int64_t left = n - 1 - i; // the last tiles see most: long work first
-        run_tile(d, layer, &d->tiles[left / d->hp->n_kv_heads], (int32_t)(left % d->hp->n_kv_heads),
-                 member);
+        const px_tile *tile = &d->tiles[left / d->hp->n_kv_heads];
+        if (!last || tile->wanted)
+            run_tile(d, desk, layer, tile, (int32_t)(left % d->hp->n_kv_heads));
     }
-    if (d->n_joints > 0)
-        for (int64_t i; (i = px_pool_next(d->pool, member, d->n_joints)) >= 0;)
-            for (int32_t r = 0; r < d->joints[i].n; r++)
-                join_row(d, &d->joints[i], r);
 }

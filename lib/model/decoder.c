@@ -1,6 +1,6 @@
 /*
  * decoder: see decoder.h and, for the phases of a step, pass.h. Here: memory, checking and laying
- * out a step, the residual stream, plain products and the head.
+ * out a step, plain products, the head and the order of phases.
  */
 #include "model/pass.h"
 
@@ -78,6 +78,49 @@ static int64_t longest(const px_decoder *d, px_act_form form)
     return k;
 }
 
+/* What a desk for n rows has of its own, or all desks of a step share. */
+static void carve_desk(px_decoder *d, carver *c, px_desk *desk, int64_t n, int64_t n_hidden)
+{
+    const px_hparams *hp = d->hp;
+    desk->x = carve_rows(c, n, hp->width);
+    desk->normed = carve_rows(c, n, hp->width);
+    desk->hidden = carve_rows(c, n_hidden, hp->width);
+    for (int i = 0; i < 2; i++) {
+        size_t angles =
+            i == 0 || hp->rope_base[1] > 0 ? (size_t)n * (size_t)(hp->rope_dims / 2) : 0;
+        desk->cos[i] = carve(c, angles, sizeof(float));
+        desk->sin[i] = carve(c, angles, sizeof(float));
+    }
+    for (int f = 0; f < PX_ACT_FORMS; f++)
+        desk->packed[f] = carve(c, (size_t)n, d->packed_bytes[f]);
+}
+
+/* The desks of all members: many rows are shared; a lone row is the shared one for member 0, where
+ * callers find the hidden state, and a copy for the others. */
+static void carve_desks(px_decoder *d, carver *c, int n_threads)
+{
+    const px_hparams *hp = d->hp;
+    int64_t b = d->options.max_batch;
+    px_desk shared = {.mixed = d->mixed};
+    carve_desk(d, c, &shared, b, d->options.max_logits);
+    for (int i = 0; i < n_threads; i++) {
+        px_desk desk = shared;
+        desk.member = i;
+        desk.row = carve_rows(c, 1, hp->width);
+        desk.up = carve_rows(c, b, px_pass_grain(hp->ffn));
+        desk.scratch = carve(c, 1, d->scratch_bytes);
+        px_desk alone = desk;
+        alone.alone = true;
+        if (i > 0)
+            carve_desk(d, c, &alone, 1, 1);
+        alone.mixed = carve_rows(c, 1, (int64_t)hp->n_heads * hp->value_dim);
+        if (c->base) {
+            d->shared[i] = desk;
+            d->alone[i] = alone;
+        }
+    }
+}
+
 /* Lays the decoder's memory out from base, or counts its bytes. */
 static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
 {
@@ -85,8 +128,6 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     int64_t b = d->options.max_batch;
     int64_t r = d->options.max_logits;
     carver c = {.base = base};
-    d->x = carve_rows(&c, b, hp->width);
-    d->normed = carve_rows(&c, b, hp->width);
     d->added = carve_rows(&c, b, hp->width);
     carver ffn = c;
     d->q = carve_rows(&c, b, (int64_t)hp->n_heads * hp->head_dim);
@@ -94,24 +135,18 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     d->v = carve_rows(&c, b, (int64_t)hp->n_kv_heads * hp->value_dim);
     d->mixed = carve_rows(&c, b, (int64_t)hp->n_heads * hp->value_dim);
     d->gate = carve_rows(&ffn, b, hp->ffn);
-    d->up = carve_rows(&ffn, b, hp->ffn);
     if (ffn.at > c.at)
         c.at = ffn.at;
-    d->hidden = carve_rows(&c, r, hp->width);
     float *logits = carve(&c, (size_t)r * (size_t)hp->n_vocab, sizeof(float));
     d->logits = (px_rows){.data = logits, .stride = hp->n_vocab, .width = hp->n_vocab};
-    for (int i = 0; i < 2; i++) {
-        size_t n = i == 0 || hp->rope_base[1] > 0 ? (size_t)b * (size_t)(hp->rope_dims / 2) : 0;
-        d->cos[i] = carve(&c, n, sizeof(float));
-        d->sin[i] = carve(&c, n, sizeof(float));
-    }
     for (int f = 0; f < PX_ACT_FORMS; f++) {
         int64_t k = longest(d, (px_act_form)f);
         d->packed_bytes[f] = k ? px_act_column_bytes((px_act_form)f, k) : 0;
-        d->packed[f] = carve(&c, (size_t)b, d->packed_bytes[f]);
     }
     d->scratch_bytes = px_round_up(d->kern->scratch_bytes, LINE);
-    d->scratch = carve(&c, (size_t)n_threads, d->scratch_bytes);
+    d->shared = carve(&c, (size_t)n_threads, sizeof *d->shared);
+    d->alone = carve(&c, (size_t)n_threads, sizeof *d->alone);
+    carve_desks(d, &c, n_threads);
     d->rows = carve(&c, (size_t)b, sizeof *d->rows);
     d->n_slots = (int32_t)(b < SPLIT_ROWS ? b : SPLIT_ROWS) * PX_PASS_PARTS;
     d->part_out = carve_rows(&c, d->n_slots, (int64_t)hp->n_heads * hp->value_dim);
@@ -219,7 +254,7 @@ void px_decoder_free(px_decoder *d)
 
 const float *px_decoder_hidden(const px_decoder *d)
 {
-    return d->hidden.data;
+    return d->shared[0].hidden.data;
 }
 
 /* ---- products */
@@ -230,25 +265,13 @@ unsigned px_pass_forms(const px_decoder *d, const px_matrix *m)
     return reads_packed(d->kern, m, form) ? 1u << form : 0;
 }
 
-/* Packs row r of the input as column c. */
-static void pack_as(px_decoder *d, unsigned forms, const px_rows *in, int32_t r, int32_t c)
-{
-    const float *x = in->data + r * in->stride;
-    for (int f = 0; f < PX_ACT_FORMS; f++) {
-        if (!(forms & (1u << f)))
-            continue;
-        size_t column = px_act_column_bytes((px_act_form)f, in->width);
-        d->kern->pack[f](x, in->stride, in->width, 0, 1, d->packed[f] + (size_t)c * column, column);
-    }
-}
-
-void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *in, int32_t n,
-                 const px_rows *out, int64_t row0, int64_t row1)
+void px_pass_mul(const px_decoder *d, const px_desk *desk, const px_matrix *m, const px_rows *in,
+                 int32_t n, const px_rows *out, int64_t row0, int64_t row1)
 {
     px_act_form form = form_of(d->kern, m);
     px_act act = {.form = form, .k = in->width, .n = n};
     if (reads_packed(d->kern, m, form)) {
-        act.data = d->packed[form];
+        act.data = desk->packed[form];
         act.column_bytes = px_act_column_bytes(form, in->width);
     } else {
         act.data = in->data;
@@ -260,7 +283,7 @@ void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *i
                   .x = &act,
                   .y = out->data,
                   .y_stride = out->stride,
-                  .scratch = d->scratch + (size_t)member * d->scratch_bytes};
+                  .scratch = desk->scratch};
     px_kern_product(d->kern, px_kern_slot(m->dtype), n)(&mul, row0, row1);
 }
 
@@ -270,101 +293,15 @@ int64_t px_pass_grain(int64_t rows)
     return grain < MIN_GRAIN ? MIN_GRAIN : grain;
 }
 
-/* out = m * in for all rows of the step; in is packed first where m asks for it and nobody has. */
-static void product(px_decoder *d, const px_matrix *m, const px_rows *in, const px_rows *out,
-                    int member)
+/* The first n rows of `added` = m * in. */
+static void product(px_decoder *d, const px_desk *desk, const px_matrix *m, const px_rows *in,
+                    int32_t n)
 {
-    unsigned forms = px_pass_forms(d, m);
-    if (forms)
-        for (int64_t r; (r = px_pool_next(d->pool, member, d->n_rows)) >= 0;)
-            pack_as(d, forms, in, (int32_t)r, (int32_t)r);
     int64_t grain = px_pass_grain(m->rows);
-    int64_t n = (m->rows + grain - 1) / grain;
-    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+    int64_t n_pieces = (m->rows + grain - 1) / grain;
+    for (int64_t i; (i = px_pool_next(d->pool, desk->member, n_pieces)) >= 0;) {
         int64_t end = (i + 1) * grain;
-        px_pass_mul(d, member, m, in, d->n_rows, out, i * grain, end < m->rows ? end : m->rows);
-    }
-}
-
-/* ---- the residual stream */
-
-/* What attention or ffn leaves to be done when its last product is there. */
-typedef struct block_end {
-    const float *bias; // [C] or NULL
-    const float *post; // [C] or NULL
-} block_end;
-
-/* What reads the stream next: its norm, and the forms in which the result is wanted. */
-typedef struct reader {
-    const float *norm; // [C]; NULL: the stream itself
-    unsigned forms;
-} reader;
-
-static reader reads_attention(const px_decoder *d, int32_t layer)
-{
-    const px_layer *l = &d->w->layers[layer];
-    unsigned forms = px_pass_forms(d, &l->q) | px_pass_forms(d, &l->k) | px_pass_forms(d, &l->v);
-    return (reader){.norm = l->attn_norm, .forms = forms};
-}
-
-static reader reads_ffn(const px_decoder *d, int32_t layer)
-{
-    const px_layer *l = &d->w->layers[layer];
-    unsigned forms = px_pass_forms(d, &l->gate) | px_pass_forms(d, &l->up);
-    return (reader){.norm = l->ffn_norm, .forms = forms};
-}
-
-/* Row r of the stream, normed, as row and packed column c of out. */
-static void read_row(px_decoder *d, const reader *to, const px_rows *out, int32_t r, int32_t c)
-{
-    const float *x = d->x.data + r * d->x.stride;
-    float *y = out->data + c * out->stride;
-    int64_t width = d->hp->width;
-    if (to->norm)
-        d->kern->rms_norm(x, to->norm, d->hp->norm_eps, y, width);
-    else
-        memcpy(y, x, (size_t)width * sizeof *y);
-    pack_as(d, to->forms, out, c, c);
-}
-
-static void end_row(px_decoder *d, const block_end *end, int32_t r)
-{
-    int64_t width = d->hp->width;
-    float *added = d->added.data + r * d->added.stride;
-    if (end->bias)
-        d->kern->axpy(1.0f, end->bias, added, width);
-    if (end->post)
-        d->kern->rms_norm(added, end->post, d->hp->norm_eps, added, width);
-    d->kern->axpy(1.0f, added, d->x.data + r * d->x.stride, width);
-}
-
-/* Embeddings, and the cosines and sines of the step's positions. */
-static void embed(px_decoder *d, int member)
-{
-    const px_hparams *hp = d->hp;
-    const px_matrix *m = &d->w->embed;
-    px_decode_fn decode = d->kern->decode[px_kern_slot(m->dtype)];
-    reader to = reads_attention(d, 0);
-    for (int64_t i; (i = px_pool_next(d->pool, member, d->n_rows)) >= 0;) {
-        int32_t r = (int32_t)i;
-        float *x = d->x.data + r * d->x.stride;
-        decode(m->data + (size_t)d->rows[r].token * m->row_bytes, x, hp->width);
-        if (hp->embed_scale != 1.0f)
-            for (int32_t j = 0; j < hp->width; j++)
-                x[j] *= hp->embed_scale;
-        for (int base = 0; base < 2 && d->rope.freq[base]; base++) {
-            int64_t at = (int64_t)r * d->rope.n;
-            px_rope_row(&d->rope, base, d->rows[r].position, d->cos[base] + at, d->sin[base] + at);
-        }
-        read_row(d, &to, &d->normed, r, r);
-    }
-}
-
-static void end_block(px_decoder *d, const block_end *end, const reader *to, int member)
-{
-    for (int64_t r; (r = px_pool_next(d->pool, member, d->n_rows)) >= 0;) {
-        end_row(d, end, (int32_t)r);
-        read_row(d, to, &d->normed, (int32_t)r, (int32_t)r);
+        px_pass_mul(d, desk, m, in, n, &d->added, i * grain, end < m->rows ? end : m->rows);
     }
 }
 
@@ -389,20 +326,18 @@ static bool finish_logits(float *x, int64_t n, float cap)
     return zero == 0;
 }
 
-static void head(px_decoder *d, const block_end *end, int member)
+static void head(px_decoder *d, const px_desk *desk, const px_block_end *end)
 {
     const px_matrix *m = &d->w->head;
-    reader to = {.norm = d->w->out_norm, .forms = px_pass_forms(d, m)};
-    for (int64_t i; (i = px_pool_next(d->pool, member, d->n_wanted)) >= 0;) {
-        end_row(d, end, d->wanted[i]);
-        read_row(d, &to, &d->hidden, d->wanted[i], (int32_t)i);
-    }
+    px_picked wanted = {d->n_wanted, d->wanted};
+    px_reader to = {.norm = d->w->out_norm, .forms = px_pass_forms(d, m), .plain = true};
+    px_pass_end(d, desk, end, &wanted, &to, &desk->hidden);
     int64_t grain = px_pass_grain(m->rows);
     int64_t n = (m->rows + grain - 1) / grain;
-    for (int64_t i; (i = px_pool_next(d->pool, member, n)) >= 0;) {
+    for (int64_t i; (i = px_pool_next(d->pool, desk->member, n)) >= 0;) {
         int64_t row0 = i * grain;
         int64_t row1 = row0 + grain < m->rows ? row0 + grain : m->rows;
-        px_pass_mul(d, member, m, &d->hidden, d->n_wanted, &d->logits, row0, row1);
+        px_pass_mul(d, desk, m, &desk->hidden, d->n_wanted, &d->logits, row0, row1);
         for (int32_t c = 0; c < d->n_wanted; c++)
             if (!finish_logits(d->logits.data + c * d->logits.stride + row0, row1 - row0,
                                d->hp->logit_softcap))
@@ -412,42 +347,59 @@ static void head(px_decoder *d, const block_end *end, int member)
 
 /* ---- the step */
 
-static void show(px_decoder *d, int member, int32_t layer, px_input which, const px_rows *in)
+static void show(const px_decoder *d, const px_desk *desk, int32_t layer, px_input which,
+                 const px_rows *in)
 {
-    if (member == 0 && d->options.observe)
+    if (desk->member == 0 && d->options.observe)
         d->options.observe(d->options.observe_user, layer, which, in->data, in->stride, in->width,
                            d->n_rows);
+}
+
+/* A layer behind its norm, up to what its ffn adds to the rows that go on. */
+static void run_layer(px_decoder *d, const px_desk *desk, int32_t layer, const px_picked *rows)
+{
+    const px_layer *l = &d->w->layers[layer];
+    bool last = rows->rows != NULL;
+    show(d, desk, layer, PX_INPUT_ATTENTION, &desk->normed);
+    px_pass_heads(d, desk, layer, last);
+    if (rows->n == 0)
+        return;
+    px_pass_tiles(d, desk, layer, last);
+    const px_rows *mixed = px_pass_mixed(d, desk, px_pass_forms(d, &l->o), rows);
+    show(d, desk, layer, PX_INPUT_OUT, mixed);
+    product(d, desk, &l->o, mixed, rows->n);
+    px_block_end end = {.bias = l->o_bias, .post = l->attn_post};
+    px_reader ffn = px_pass_reads_ffn(d, layer);
+    px_pass_end(d, desk, &end, rows, &ffn, &desk->normed);
+    show(d, desk, layer, PX_INPUT_FFN, &desk->normed);
+    px_pass_gate_up(d, desk, l, rows->n);
+    show(d, desk, layer, PX_INPUT_DOWN, &d->gate);
+    px_pass_pack(d, desk, px_pass_forms(d, &l->down), &d->gate, rows->n);
+    if (desk->member == 0 && d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
+        atomic_store(&d->stopped, true); // seen by all behind the next barrier
+    product(d, desk, &l->down, &d->gate, rows->n);
 }
 
 /* What every member of the pool runs. */
 static void run_step(void *ctx, int member)
 {
     px_decoder *d = ctx;
-    px_heap_forbid();
-    embed(d, member);
+    const px_desk *desk = d->n_rows == 1 ? &d->alone[member] : &d->shared[member];
     int32_t n_layers = d->hp->n_layers;
+    px_picked all = {.n = d->n_rows}, wanted = {d->n_wanted, d->wanted};
+    bool whole = d->options.observe != NULL; // who observes sees all rows of all layers
+    px_heap_forbid();
+    px_pass_embed(d, desk);
     for (int32_t i = 0; i < n_layers; i++) {
-        const px_layer *l = &d->w->layers[i];
-        show(d, member, i, PX_INPUT_ATTENTION, &d->normed);
-        px_pass_attention(d, l, i, member);
-        show(d, member, i, PX_INPUT_OUT, &d->mixed);
-        product(d, &l->o, &d->mixed, &d->added, member);
-        reader ffn = reads_ffn(d, i);
-        end_block(d, &(block_end){.bias = l->o_bias, .post = l->attn_post}, &ffn, member);
-        show(d, member, i, PX_INPUT_FFN, &d->normed);
-        px_pass_gate_up(d, l, member);
-        show(d, member, i, PX_INPUT_DOWN, &d->gate);
-        if (member == 0 && d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
-            atomic_store(&d->stopped, true); // seen by all behind the next barrier
-        product(d, &l->down, &d->gate, &d->added, member);
+        run_layer(d, desk, i, whole || i + 1 < n_layers ? &all : &wanted);
         if (atomic_load(&d->stopped))
             break;
-        block_end end = {.post = l->ffn_post};
+        px_block_end end = {.post = d->w->layers[i].ffn_post, .whole = whole};
         if (i + 1 < n_layers) {
-            reader attention = reads_attention(d, i + 1);
-            end_block(d, &end, &attention, member);
+            px_reader attention = px_pass_reads_attention(d, i + 1);
+            px_pass_end(d, desk, &end, &all, &attention, &desk->normed);
         } else if (d->n_wanted > 0) {
-            head(d, &end, member);
+            head(d, desk, &end);
         }
     }
     px_heap_allow();
@@ -523,8 +475,8 @@ static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
         for (int32_t t = c->n - c->n_logits; t < c->n; t++)
             d->wanted[d->n_wanted++] = d->n_rows + t;
         for (int32_t t = 0; t < c->n; t++)
-            d->rows[d->n_rows++] =
-                (px_row){.chunk = i, .token = c->tokens[t], .position = c->seq->n_tokens + t};
+            d->rows[d->n_rows++] = (px_row){
+                .chunk = i, .token = c->tokens[t], .joint = -1, .position = c->seq->n_tokens + t};
         px_pass_cut(d, i, first);
     }
 }

@@ -1,22 +1,25 @@
 /*
- * pass: the decoder's own memory and the phases of one step, private to decoder.c, attention.c and
- * ffn.c.
+ * pass: the decoder's own memory and the phases of one step, private to decoder.c, rows.c,
+ * attention.c and ffn.c.
  *
  * All members of the pool run px_pass_* in the same order. A phase hands out its work by
  * px_pool_next, whose end is a barrier: what one phase wrote, the next reads. Work is cut by shapes
  * alone. One layer is
  *
- *   rows  x += what the last product gave (bias, post norm); norm; pack      decoder.c
+ *   rows  x += what the last product gave (bias, post norm); norm; pack      rows.c
  *   heads q, k, v products of a few heads; bias, q/k norm, rope; store k, v  attention.c
- *   tiles attention of a few query tokens of one kv head                     attention.c
- *   rows  pack                                                               decoder.c
+ *   tiles attention of a few query tokens, or of a part of their keys        attention.c
+ *   rows  put parts together; pack                                           rows.c
  *   out   product                                                            decoder.c
- *   rows  x += ...; norm; pack                                               decoder.c
+ *   rows  x += ...; norm; pack                                               rows.c
  *   ffn   gate and up products of the same rows; activation                  ffn.c
- *   rows  pack                                                               decoder.c
+ *   rows  pack                                                               rows.c
  *   down  product                                                            decoder.c
  *
- * with nine barriers; packing phases fall away where products take f32.
+ * with nine barriers. A step of one row has five: each member does the row phases for itself, in
+ * memory of its own (px_desk): that takes less time than waiting until somebody else has done it.
+ *
+ * Behind the keys and values of the last layer only rows go on whose logits are asked for.
  */
 #ifndef PX_MODEL_PASS_H
 #define PX_MODEL_PASS_H
@@ -35,6 +38,7 @@ typedef struct px_tile {
     int32_t chunk;
     int32_t first;
     int32_t n;
+    bool wanted;           // has rows whose logits are asked for
     int32_t part, n_parts; // n_parts 1: whole
     int32_t slot;
 } px_tile;
@@ -49,6 +53,7 @@ typedef struct px_joint {
 typedef struct px_row {
     int32_t chunk;
     int32_t token; // its id
+    int32_t joint; // -1: its attention comes whole
     int64_t position;
 } px_row;
 
@@ -58,6 +63,30 @@ typedef struct px_rows {
     int64_t stride; // in floats, a multiple of 16
     int64_t width;
 } px_rows;
+
+/* Rows of the step by number, ascending; rows NULL: the first n. */
+typedef struct px_picked {
+    int32_t n;
+    const int32_t *rows;
+} px_picked;
+
+/* Where a member does row work: in rows that all share or, where the step has but one row, in a
+ * copy of it. */
+typedef struct px_desk {
+    int member;
+    bool alone;
+    px_rows x;      // [B, C] residual stream
+    px_rows normed; // [B, C]; kept only where somebody reads it unpacked
+    px_rows mixed;  // [B, H * Dv] attention's parts put together
+    px_rows hidden; // [R, C] after the output norm
+    float *cos[2];  // [B, rope.n] by base
+    float *sin[2];
+    uint8_t *packed[PX_ACT_FORMS]; // [B or R, packed_bytes], of whichever input was packed last
+    /* the member's own in any case */
+    px_rows row;      // [1, C]
+    px_rows up;       // [B, grain of F]
+    uint8_t *scratch; // [scratch_bytes]
+} px_desk;
 
 struct px_decoder {
     const px_hparams *hp;
@@ -69,24 +98,18 @@ struct px_decoder {
     px_rope rope;
     void *memory; // one block; all below lie in it
 
-    px_rows x;      // [B, C] residual stream
-    px_rows normed; // [B, C]
-    px_rows added;  // [B, C] what attention or ffn gives to the stream
-    /* q, k, v, mixed and gate, up share memory: attention is over when ffn begins. */
+    px_rows added; // [B, C] what attention or ffn gives to the stream
+    /* q, k, v, mixed and gate share memory: attention is over when ffn begins. */
     px_rows q;      // [B, H * D]
     px_rows k;      // [B, K * D]
     px_rows v;      // [B, K * Dv]
     px_rows mixed;  // [B, H * Dv] attention's result
     px_rows gate;   // [B, F]
-    px_rows up;     // [B, F]
-    px_rows hidden; // [R, C] after the output norm
     px_rows logits; // [R, V], stride V
-    float *cos[2];  // [B, rope.n] by base
-    float *sin[2];
-    uint8_t *packed[PX_ACT_FORMS]; // [B or R, packed_bytes], of whichever input was packed last
     size_t packed_bytes[PX_ACT_FORMS];
-    uint8_t *scratch; // [members, scratch_bytes]
     size_t scratch_bytes;
+    px_desk *shared;  // [members] desks for a step of many rows
+    px_desk *alone;   // [members] desks for a step of one
     px_row *rows;     // [B]
     int32_t *wanted;  // [R] rows whose logits are asked for
     px_tile *tiles;   // [B + slots]
@@ -108,16 +131,56 @@ struct px_decoder {
  * read the rows as they lie. */
 unsigned px_pass_forms(const px_decoder *d, const px_matrix *m);
 
-/* Rows [row0, row1) of out = m * in, for the first n rows of in. */
-void px_pass_mul(px_decoder *d, int member, const px_matrix *m, const px_rows *in, int32_t n,
-                 const px_rows *out, int64_t row0, int64_t row1);
+/* Rows [row0, row1) of out = m * in, for the first n rows of `in`, which is what the desk packed
+ * last. */
+void px_pass_mul(const px_decoder *d, const px_desk *desk, const px_matrix *m, const px_rows *in,
+                 int32_t n, const px_rows *out, int64_t row0, int64_t row1);
 
 /* Rows of a matrix that one chunk of work takes. */
 int64_t px_pass_grain(int64_t rows);
 
+/* ---- rows.c */
+
+/* What attention or ffn leaves to be done when its last product is there. */
+typedef struct px_block_end {
+    const float *bias; // [C] or NULL
+    const float *post; // [C] or NULL
+    bool whole;        // the product has all rows, not those picked
+} px_block_end;
+
+/* What reads the stream next: its norm, and the forms in which the result is wanted. */
+typedef struct px_reader {
+    const float *norm; // [C]; NULL: the stream itself
+    unsigned forms;
+    bool plain; // wanted as it is, too
+} px_reader;
+
+px_reader px_pass_reads_attention(const px_decoder *d, int32_t layer);
+px_reader px_pass_reads_ffn(const px_decoder *d, int32_t layer);
+
+/* Embeddings, and the cosines and sines of the step's positions. */
+void px_pass_embed(px_decoder *d, const px_desk *desk);
+/* Ends a block for the rows picked, whose products are the first of `added`, and reads them into
+ * the first of out. */
+void px_pass_end(px_decoder *d, const px_desk *desk, const px_block_end *end, const px_picked *rows,
+                 const px_reader *to, const px_rows *out);
+/* Packs the first n rows of `in`. */
+void px_pass_pack(px_decoder *d, const px_desk *desk, unsigned forms, const px_rows *in, int32_t n);
+/* The rows picked of attention's result, parts put together, as the first of what is returned;
+ * packed where forms says. */
+const px_rows *px_pass_mixed(px_decoder *d, const px_desk *desk, unsigned forms,
+                             const px_picked *rows);
+
+/* ---- attention.c and ffn.c */
+
 /* Cuts the rows of a chunk, first and on, into tiles of attention. */
 void px_pass_cut(px_decoder *d, int32_t chunk, int32_t first);
-void px_pass_attention(px_decoder *d, const px_layer *l, int32_t layer, int member);
-void px_pass_gate_up(px_decoder *d, const px_layer *l, int member);
+/* Queries, keys and values of a layer; attention; `last`: of the rows that go on only. */
+void px_pass_heads(px_decoder *d, const px_desk *desk, int32_t layer, bool last);
+void px_pass_tiles(px_decoder *d, const px_desk *desk, int32_t layer, bool last);
+/* Row r of desk->mixed from its parts. */
+void px_pass_join(const px_decoder *d, const px_desk *desk, int32_t r);
+/* gate = act(gate) * up for the first n rows of normed. */
+void px_pass_gate_up(px_decoder *d, const px_desk *desk, const px_layer *l, int32_t n);
 
 #endif

@@ -625,7 +625,9 @@ static void counts_its_memory(void **state)
     size_t one = px_decoder_bytes(&r.hp, &r.w, &r.kern, 1, &o);
     assert_true(one >= (3 * 64 + 2 * 128 + 2 * 64 + 64 + V) * 4 + r.kern.scratch_bytes);
     assert_true(one <= r.kern.scratch_bytes + (16 << 10));
-    assert_int_equal(px_decoder_bytes(&r.hp, &r.w, &r.kern, 3, &o) - one, 2 * r.kern.scratch_bytes);
+    size_t two_more = px_decoder_bytes(&r.hp, &r.w, &r.kern, 3, &o) - one;
+    assert_true(two_more >= 2 * r.kern.scratch_bytes);
+    assert_true(two_more <= 2 * (r.kern.scratch_bytes + (8 << 10)));
     o.max_batch = 1000;
     size_t many = px_decoder_bytes(&r.hp, &r.w, &r.kern, 1, &o);
     assert_true(many - one >= 999 * (3 * 64 + 2 * 128 + 2 * 64) * 4);
