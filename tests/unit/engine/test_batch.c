@@ -361,6 +361,7 @@ static void a_full_cache_makes_wait(void **state)
     plan.n_ctx = 128;
     assert_ok(pith_model_plan(model, &plan, &err));
     pith_engine_options eo = engine_options(0);
+    eo.k_type = eo.v_type = "f16";
     eo.kv_bytes = plan.kv_bytes; // two pages of 64 tokens
     pith_engine *e = engine_with(eo);
     ids context = ids_of(PROMPT);

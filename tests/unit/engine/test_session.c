@@ -289,6 +289,7 @@ static void the_cache_is_bounded(void **state)
     assert_ok(pith_model_plan(model, &plan, &err));
     assert_int_equal(plan.kv_token_bytes, 5 * 4 * (8 + 8) * 2); // layers, kv heads, k and v, f16
     pith_engine_options o = engine_options(0);
+    o.k_type = o.v_type = "f16";
     o.kv_bytes = plan.kv_bytes; // two pages
     pith_engine *e = engine_with(o);
     pith_session *a = session_of(e, PITH_OVERFLOW_ERROR, 0);

@@ -323,6 +323,7 @@ static void a_full_cache_names_whom_it_refuses(void **state)
     plan.n_ctx = 128;
     assert_ok(pith_model_plan(model, &plan, &err));
     pith_engine_options o = engine_options(0);
+    o.k_type = o.v_type = "f16";
     o.kv_bytes = plan.kv_bytes; // two pages
     pith_engine *e = engine_with(o);
     pith_session *s[3];
