@@ -31,9 +31,12 @@
 
 enum {
     TILE_K = 2048,      // values of a row in a panel
+    TILE_PANELS = 4,    // of rows, in scratch at once, where columns are many
+    TILE_FEW = 48,      // columns up to which panels go one by one and the next is fetched
     TILE_COLS = 12,     // columns of a group
     TILE_COLS_SETS = 4, // bases of addresses: every third column
     TILE_VECTOR = 4 * TILE_ROWS,
+    TILE_LINE = 64, // bytes that a fetch brings
 };
 
 /* What the arithmetic of a format is. */
@@ -43,8 +46,18 @@ typedef struct tile_kind {
     bool minima;
 } tile_kind;
 
+/* Memory that the next panel comes from, fetched into the second-level cache piece by piece while
+ * this one is multiplied: `rows` runs of row bytes each, `stride` apart. */
+typedef struct tile_ahead {
+    const uint8_t *at, *end; // of the run
+    size_t row, stride;
+    int rows;  // runs after this one
+    int lines; // to fetch at each step
+} tile_ahead;
+
 /* n columns by one panel. */
 typedef struct tile_part {
+    tile_ahead *ahead;
     const uint8_t *panel;
     int64_t n_blocks;
     const uint8_t *x; // first column
@@ -59,6 +72,7 @@ typedef void (*tile_unpack_fn)(const uint8_t *const *rows, int64_t n_blocks, uin
 
 typedef struct tile_format {
     int block_bytes, values; // of a block of weights
+    int record, steps;       // of a block: bytes in a panel, scales of a row
     tile_unpack_fn unpack;
     const tile_micro_fn *micro; // [TILE_COLS]: for 1 to 12 columns
 } tile_format;
@@ -89,6 +103,21 @@ TILE_INLINE void tile_next(tile_array *a, size_t bytes)
         a->at[i] += bytes;
 }
 
+TILE_INLINE void tile_fetch(tile_ahead *a)
+{
+    for (int i = 0; i < a->lines; i++, a->at += TILE_LINE) {
+        if (a->at >= a->end) {
+            if (a->rows-- <= 0) {
+                a->lines = 0;
+                return;
+            }
+            a->at = a->end - a->row + a->stride;
+            a->end = a->at + a->row;
+        }
+        __builtin_prefetch(a->at, 0, 2);
+    }
+}
+
 /* ---- blocks of 32 */
 
 TILE_INLINE void tile_q8(const tile_part *t, const int n, const tile_kind kind)
@@ -103,6 +132,7 @@ TILE_INLINE void tile_q8(const tile_part *t, const int n, const tile_kind kind)
     TILE_UNROLL for (int c = 0; c < n; c++) sum[c] = tf_zero();
     for (int64_t b = 0; b < t->n_blocks; b++) {
         ti whole[TILE_COLS];
+        tile_fetch(t->ahead);
         TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
             kind.shifted ? ti_all(tile_at(&other, c)) : ti_zero();
         TILE_UNROLL for (int v = 0; v < PX_Q8_BLOCK / 4; v++)
@@ -172,6 +202,7 @@ TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
         }
         for (int s = 0; s < n_subs; s++) {
             ti whole[TILE_COLS];
+            tile_fetch(t->ahead);
             TILE_UNROLL for (int c = 0; c < n; c++)
             {
                 whole[c] = ti_zero();
@@ -205,25 +236,36 @@ TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
     }
 }
 
-/* The functions of a kind for each number of columns, and their list. */
-#define TILE_MICRO_N(name, form, n, ...)                                         \
+/* The functions of a kind for each number of columns, their list, and the bytes of a record. */
+#define tile_q8_values  32
+#define tile_q8k_values 256
+#define TILE_RECORD(values, sub, minima)        \
+    (TILE_VECTOR * (values / 4 + values / sub + \
+                    (!minima        ? 0         \
+                     : values == 32 ? 1         \
+                                    : values / sub / 2 + 1)))
+#define TILE_MICRO_N(name, form, n, sub, shifted, minima)                        \
     static __attribute__((noinline)) void micro_##name##_##n(const tile_part *t) \
     {                                                                            \
-        form(t, n, (tile_kind){__VA_ARGS__});                                    \
+        form(t, n, (tile_kind){sub, shifted, minima});                           \
     }
-#define TILE_MICRO(name, form, ...)                                               \
-    TILE_MICRO_N(name, form, 1, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 2, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 3, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 4, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 5, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 6, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 7, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 8, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 9, __VA_ARGS__)                                      \
-    TILE_MICRO_N(name, form, 10, __VA_ARGS__)                                     \
-    TILE_MICRO_N(name, form, 11, __VA_ARGS__)                                     \
-    TILE_MICRO_N(name, form, 12, __VA_ARGS__)                                     \
+#define TILE_MICRO(name, form, sub, shifted, minima)                              \
+    enum {                                                                        \
+        RECORD_##name = TILE_RECORD(form##_values, sub, minima),                  \
+        STEPS_##name = form##_values / sub                                        \
+    };                                                                            \
+    TILE_MICRO_N(name, form, 1, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 2, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 3, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 4, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 5, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 6, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 7, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 8, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 9, sub, shifted, minima)                             \
+    TILE_MICRO_N(name, form, 10, sub, shifted, minima)                            \
+    TILE_MICRO_N(name, form, 11, sub, shifted, minima)                            \
+    TILE_MICRO_N(name, form, 12, sub, shifted, minima)                            \
     static const tile_micro_fn MICRO_##name[TILE_COLS] = {                        \
         micro_##name##_1, micro_##name##_2,  micro_##name##_3,  micro_##name##_4, \
         micro_##name##_5, micro_##name##_6,  micro_##name##_7,  micro_##name##_8, \
@@ -231,56 +273,122 @@ TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
 
 /* ---- the whole product */
 
-/* A panel with all columns, in groups as even as can be. Sums are added to y, or written there at
- * the first panel. */
-static void tile_columns(const px_mul *m, const tile_format *f, tile_part *t, int64_t row, int rows)
+/* n_panels panels, one after the other in scratch, with all columns, in groups as even as can be: a
+ * group meets all panels while it is in the caches. Sums are added to y, or written there where
+ * values begin. */
+static void tile_columns(const px_mul *m, const tile_format *f, tile_part *t, int64_t row0,
+                         int64_t row1, size_t panel_bytes)
 {
     const int64_t n = m->x->n;
     const int64_t n_groups = (n + TILE_COLS - 1) / TILE_COLS;
     for (int64_t g = 0, c0 = 0; g < n_groups; g++) {
         const int size = (int)((n - c0 + n_groups - g - 1) / (n_groups - g));
         t->x = px_act_column(m->x, c0);
-        f->micro[size - 1](t);
-        for (int c = 0; c < size; c++)
-            tf_put(m->y + (c0 + c) * m->y_stride + row, tf_load(t->sums + c * TILE_ROWS), rows,
-                   t->k0 > 0);
+        t->panel = m->scratch;
+        for (int64_t r = row0; r < row1; r += TILE_ROWS, t->panel += panel_bytes) {
+            const int rows = row1 - r < TILE_ROWS ? (int)(row1 - r) : TILE_ROWS;
+            for (int c = 0; c < size; c++)
+                __builtin_prefetch(m->y + (c0 + c) * m->y_stride + r, 1);
+            f->micro[size - 1](t);
+            for (int c = 0; c < size; c++)
+                tf_put(m->y + (c0 + c) * m->y_stride + r, tf_load(t->sums + c * TILE_ROWS), rows,
+                       t->k0 > 0);
+        }
         c0 += size;
     }
 }
 
-static void tile_multiply(const px_mul *m, int64_t row0, int64_t row1, const tile_format *f)
+/* Values [k0, k0 + TILE_K) of a row. */
+static int64_t tile_values(const px_mul *m, int64_t k0)
+{
+    return m->x->k - k0 < TILE_K ? m->x->k - k0 : TILE_K;
+}
+
+static const uint8_t *tile_place(const px_mul *m, const tile_format *f, int64_t row, int64_t k0)
+{
+    return m->w + (size_t)row * m->row_bytes + k0 / f->values * f->block_bytes;
+}
+
+/* Unpacks rows [r, r + TILE_ROWS), as far as they are below row1: the others repeat the last. */
+static void tile_unpack(const px_mul *m, const tile_format *f, int64_t r, int64_t row1, int64_t k0,
+                        uint8_t *panel)
+{
+    const uint8_t *from[TILE_ROWS];
+    for (int i = 0; i < TILE_ROWS; i++)
+        from[i] = tile_place(m, f, r + i < row1 ? r + i : row1 - 1, k0);
+    f->unpack(from, tile_values(m, k0) / f->values, panel);
+}
+
+/* What follows the panel at r and k0: the next values of its rows, or the next rows below row1. */
+static tile_ahead tile_follow(const px_mul *m, const tile_format *f, int64_t r, int64_t row1,
+                              int64_t k0)
+{
+    k0 += TILE_K;
+    if (k0 >= m->x->k) {
+        k0 = 0;
+        r += TILE_ROWS;
+    }
+    if (r >= row1)
+        return (tile_ahead){0};
+    const int64_t n = row1 - r < TILE_ROWS ? row1 - r : TILE_ROWS;
+    const int64_t blocks = tile_values(m, k0) / f->values;
+    const int64_t n_groups = (m->x->n + TILE_COLS - 1) / TILE_COLS;
+    const int64_t n_steps = blocks > 0 ? blocks * f->steps * n_groups : 1;
+    tile_ahead a = {.at = tile_place(m, f, r, k0),
+                    .row = (size_t)(blocks * f->block_bytes),
+                    .stride = m->row_bytes,
+                    .rows = (int)n - 1};
+    a.end = a.at + a.row;
+    const int64_t lines = n * ((int64_t)a.row / TILE_LINE + 1);
+    a.lines = (int)((lines + n_steps - 1) / n_steps);
+    return a;
+}
+
+/* Rows [row0, row1), panels in scratch together. */
+static void tile_rows(const px_mul *m, const tile_format *f, int64_t row0, int64_t row1, int64_t k0,
+                      tile_ahead ahead)
 {
     _Alignas(64) float sums[TILE_COLS * TILE_ROWS];
-    const int64_t k = m->x->k;
-    if (m->x->n == 0)
+    tile_part t = {.ahead = &ahead,
+                   .n_blocks = tile_values(m, k0) / f->values,
+                   .stride = m->x->column_bytes,
+                   .k = m->x->k,
+                   .k0 = k0,
+                   .sums = sums};
+    const size_t panel_bytes = (size_t)t.n_blocks * (size_t)f->record;
+    uint8_t *panel = m->scratch;
+    for (int64_t r = row0; r < row1; r += TILE_ROWS, panel += panel_bytes)
+        tile_unpack(m, f, r, row1, k0, panel);
+    tile_columns(m, f, &t, row0, row1, panel_bytes);
+}
+
+static void tile_multiply(const px_mul *m, int64_t row0, int64_t row1, const tile_format *f)
+{
+    const bool few = m->x->n <= TILE_FEW;
+    const int64_t step = few ? TILE_ROWS : TILE_PANELS * TILE_ROWS;
+    if (row0 >= row1 || m->x->n == 0)
         return;
-    for (int64_t r = row0; r < row1; r += TILE_ROWS) {
-        const int rows = row1 - r < TILE_ROWS ? (int)(row1 - r) : TILE_ROWS;
+    if (few) { // the first panel: what would follow the rows before
+        tile_ahead a = tile_follow(m, f, row0 - TILE_ROWS, row1, m->x->k);
+        a.lines = INT32_MAX;
+        tile_fetch(&a);
+    }
+    for (int64_t r = row0; r < row1; r += step) {
         int64_t k0 = 0;
         do {
-            const int64_t values = k - k0 < TILE_K ? k - k0 : TILE_K;
-            const uint8_t *from[TILE_ROWS];
-            for (int i = 0; i < TILE_ROWS; i++) // rows that are not there repeat the last
-                from[i] = m->w + (size_t)(r + (i < rows ? i : rows - 1)) * m->row_bytes +
-                          k0 / f->values * f->block_bytes;
-            tile_part t = {.panel = m->scratch,
-                           .n_blocks = values / f->values,
-                           .stride = m->x->column_bytes,
-                           .k = k,
-                           .k0 = k0,
-                           .sums = sums};
-            f->unpack(from, t.n_blocks, m->scratch);
-            tile_columns(m, f, &t, r, rows);
+            const tile_ahead a = few ? tile_follow(m, f, r, row1, k0) : (tile_ahead){0};
+            tile_rows(m, f, r, r + step < row1 ? r + step : row1, k0, a);
             k0 += TILE_K;
-        } while (k0 < k);
+        } while (k0 < m->x->k);
     }
 }
 
-#define TILE(id, name, kind)                                                                 \
-    void LEVEL(tile_##name)(const px_mul *m, int64_t row0, int64_t row1)                     \
-    {                                                                                        \
-        static const tile_format F = {id##_BYTES, id##_VALUES, unpack_##name, MICRO_##kind}; \
-        tile_multiply(m, row0, row1, &F);                                                    \
+#define TILE(id, name, kind)                                                      \
+    void LEVEL(tile_##name)(const px_mul *m, int64_t row0, int64_t row1)          \
+    {                                                                             \
+        static const tile_format F = {id##_BYTES,   id##_VALUES,   RECORD_##kind, \
+                                      STEPS_##kind, unpack_##name, MICRO_##kind}; \
+        tile_multiply(m, row0, row1, &F);                                         \
     }
 
 #endif
