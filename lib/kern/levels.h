@@ -14,6 +14,10 @@ void px_kern_add_avx2(px_kern *kern);
 void px_kern_add_avx512(px_kern *kern);
 void px_kern_add_vnni(px_kern *kern);
 void px_kern_add_bf16(px_kern *kern);
+#elif defined(__aarch64__)
+void px_kern_add_neon(px_kern *kern);
+void px_kern_add_dotprod(px_kern *kern);
+void px_kern_add_i8mm(px_kern *kern);
 #endif
 
 #endif

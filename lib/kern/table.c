@@ -40,6 +40,10 @@ static const adder ADDERS[] = {
 #if defined(__x86_64__)
     {PX_CPU_AVX2, px_kern_add_avx2}, {PX_CPU_AVX512, px_kern_add_avx512},
     {PX_CPU_VNNI, px_kern_add_vnni}, {PX_CPU_BF16, px_kern_add_bf16},
+#elif defined(__aarch64__)
+    {PX_CPU_NEON, px_kern_add_neon},
+    {PX_CPU_DOTPROD, px_kern_add_dotprod},
+    {PX_CPU_I8MM, px_kern_add_i8mm},
 #endif
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };

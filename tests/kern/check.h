@@ -19,6 +19,7 @@ typedef struct check {
     const px_kern *kern; // filled for the level under check
     const px_kern *ref;  // filled with plain C
     test_random random;
+    bool quick; // fewer and smaller problems, for emulators
     bool failed;
     char why[512]; // the first failure
     int64_t n_compared;

@@ -324,6 +324,7 @@ void check_mul(check *c, px_dtype dtype)
     static const int64_t COLS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 19, 24, 25, 32, 33};
     enum { N_ROWS = sizeof ROWS / sizeof ROWS[0], N_COLS = sizeof COLS / sizeof COLS[0] };
     const int64_t block = px_dtype_get((uint32_t)dtype)->block_elements;
+    const int64_t wide = c->quick ? 256 : 512;
     const int n_k = block == 1 ? 14 : 11;
     for (int i = 0; i < n_k && !c->failed; i++) {
         const int64_t k = block == 1 ? FLOAT_K[i] : BLOCKS[i] * block;
@@ -331,18 +332,19 @@ void check_mul(check *c, px_dtype dtype)
             // every k with several shapes; exact sums hold while k times the largest terms is small
             if (kind == EXACT && (k > 1024 || (dtype == PX_Q8_0 && k > 256)))
                 continue;
-            for (int shape = 0; shape < 3; shape++)
+            for (int shape = 0; shape < (c->quick ? k < 1000 : 3); shape++)
                 check_one(c, dtype, k, ROWS[check_int(c, 0, N_ROWS - 1)],
                           COLS[check_int(c, 0, N_COLS - 1)], (data)kind);
         }
     }
     for (int i = 0; i < N_ROWS; i++) // every count of rows, of columns
-        check_one(c, dtype, 512, ROWS[i], 1, ORDINARY);
+        check_one(c, dtype, wide, ROWS[i], 1, ORDINARY);
     for (int i = 0; i < N_COLS; i++)
-        check_one(c, dtype, 512, 6, COLS[i], ORDINARY);
+        check_one(c, dtype, wide, 6, COLS[i], ORDINARY);
     check_one(c, dtype, 256, 5, 65, ORDINARY);
-    check_one(c, dtype, 8192, 3, 2, ORDINARY);
-    check_one(c, dtype, 4864, 18, 5, ORDINARY); // several panels of values, the last one shorter
+    check_one(c, dtype, c->quick ? 2048 : 8192, 3, 2, ORDINARY);
+    if (!c->quick) // several panels of values, the last one shorter
+        check_one(c, dtype, 4864, 18, 5, ORDINARY);
     check_one(c, dtype, 2304, 17, 13, EXTREME);
     for (int i = 0; i < 4 && !c->failed; i++) {
         check_not_finite(c, dtype, false);

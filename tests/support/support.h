@@ -30,6 +30,9 @@ const char *test_temp(const char *name);
 /* A copy of the formatted text, for paths and names. */
 const char *test_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Room for a string of n bytes and a zero byte, all zeros. */
+char *test_keep(size_t n);
+
 /* The whole file, with a zero byte behind it; *n (may be NULL) is its size. */
 char *test_read(const char *path, size_t *n);
 void test_write(const char *path, const void *bytes, size_t n);
