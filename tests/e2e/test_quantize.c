@@ -1,11 +1,10 @@
 /* quantize: pith quantize, its --compare, and pith imatrix, as a user runs them. */
-#include "support/support.h"
+#include "../unit/format/gguf_bytes.h"
 
 #include "pith.h"
 
 #include <jansson.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -219,6 +218,67 @@ static void says_what_is_wrong(void **state)
     assert_non_null(strstr(r.err, "were quantized before and lose twice"));
 }
 
+/* A model of one f16 matrix of 8192 x 8192 zeros, 128 MiB, most of which no disk holds. */
+static const char *large_model(void)
+{
+    const char *path = test_temp("large.gguf");
+    const uint64_t ne[] = {8192, 8192};
+    px_buf b = {0};
+    put_head(&b, 3, 1, 1);
+    put_key(&b, "general.architecture", 8);
+    put_str(&b, "llama");
+    put_tensor(&b, "blk.0.attn_q.weight", 2, ne, 1, 0);
+    put_pad(&b, 32);
+    test_write(path, b.data, b.len);
+    assert_int_equal(truncate(path, (off_t)(b.len + 2 * 8192 * 8192)), 0);
+    px_buf_clear(&b);
+    return path;
+}
+
+static test_result shell(const char *script)
+{
+    const char *const args[] = {"sh", "-c", script, NULL};
+    return test_run(&(test_command){.args = args});
+}
+
+/* 40 MiB of private memory, stacks of threads included, for 128 MiB of weights. */
+static void memory_does_not_grow_with_the_model(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); // the sanitizer needs more than that for itself
+#endif
+    const char *in = large_model(), *out = test_temp("large-q4_0.gguf");
+    test_result r = shell(test_format("ulimit -d 40960; exec '%s' quantize '%s' '%s' q4_0 -t 2",
+                                      test_pith_program(), in, out));
+    if (r.exit_code != 0)
+        fail_msg("exit code %d: %s", r.exit_code, r.err);
+    struct stat st;
+    assert_int_equal(stat(out, &st), 0);
+    assert_true(st.st_size > 8192 * 8192 / 32 * 18);
+    assert_int_equal(unlink(out), 0);
+    /* The limit is one: with the buffers alone as large as that, nothing goes. */
+    r = shell(test_format("ulimit -d 4096; exec '%s' quantize '%s' '%s' q4_0 -t 1",
+                          test_pith_program(), in, out));
+    if (r.exit_code != pith_status_exit_code(PITH_E_MEMORY))
+        fail_msg("exit code %d: %s", r.exit_code, r.err);
+    assert_false(test_exists(out));
+}
+
+/* Ctrl-C while the file is written. */
+static void interrupt_leaves_nothing(void **state)
+{
+    (void)state;
+    const char *in = large_model(), *out = test_temp("stopped.gguf");
+    test_result r =
+        shell(test_format("'%s' quantize '%s' '%s' q2_k -t 1 & p=$!\n"
+                          "until ls '%s'.partial* >/dev/null 2>&1; do sleep 0.02; done\n"
+                          "kill -INT $p; wait $p; echo $?; ls '%s'*",
+                          test_pith_program(), in, out, out, out));
+    assert_string_equal(r.out, "130\n");
+    assert_non_null(strstr(r.err, "quantizing was cancelled after"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +287,8 @@ int main(void)
         cmocka_unit_test(compares),
         cmocka_unit_test(importance_helps),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(memory_does_not_grow_with_the_model),
+        cmocka_unit_test(interrupt_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
