@@ -170,14 +170,15 @@ static pith_status check_means(const px_imatrix *m, const char *path, pith_error
     return PITH_OK;
 }
 
-static bool is_gguf(const char *path)
+static pith_status look(const char *path, bool *gguf, pith_error *err)
 {
     px_map map;
-    if (px_map_open(path, &map, NULL) != PITH_OK)
-        return true; // which will say why
-    const bool is = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
+    pith_status status = px_map_open(path, &map, err);
+    if (status != PITH_OK)
+        return status;
+    *gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
     px_map_close(&map);
-    return is;
+    return PITH_OK;
 }
 
 pith_status px_imatrix_open(const char *path, px_imatrix **out, pith_error *err)
@@ -187,7 +188,10 @@ pith_status px_imatrix_open(const char *path, px_imatrix **out, pith_error *err)
     if (!m)
         return px_fail_memory(err, "an importance matrix");
     px_arena_init(&m->arena, 0, 0);
-    pith_status status = is_gguf(path) ? read_gguf(m, path, err) : read_old(m, path, err);
+    bool gguf = false;
+    pith_status status = look(path, &gguf, err);
+    if (status == PITH_OK)
+        status = gguf ? read_gguf(m, path, err) : read_old(m, path, err);
     if (status == PITH_OK && m->n == 0)
         status = px_fail(err, PITH_E_FORMAT,
                          "'%s' holds no importance matrix, expected tensors NAME%s and NAME%s; "

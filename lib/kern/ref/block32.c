@@ -234,18 +234,16 @@ void px_mxfp4_unpack(const void *block, px_codes *out)
     }
 }
 
-/* The place of the nearest of n ascending codes. */
-static uint8_t nearest(const int8_t *codes, int n, float v)
+/* Places of the nearest of n ascending codes, for x[j] * inverse: each middle that a value is
+ * beyond counts one. Loops that compilers turn into vectors. */
+static void nearest(const int8_t *codes, int n, const float *x, float inverse, int32_t *index)
 {
-    int low = 0, high = n - 1;
-    while (low < high) {
-        const int mid = (low + high) / 2;
-        if (v > 0.5f * (float)(codes[mid] + codes[mid + 1]))
-            low = mid + 1;
-        else
-            high = mid;
+    memset(index, 0, VALUES * sizeof *index);
+    for (int k = 0; k + 1 < n; k++) {
+        const float middle = 0.5f * (float)(codes[k] + codes[k + 1]);
+        for (int j = 0; j < VALUES; j++)
+            index[j] += x[j] * inverse > middle;
     }
-    return (uint8_t)low;
 }
 
 /* Tries the two powers of two about the one that brings the peak to the largest code, and one more
@@ -258,7 +256,8 @@ void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
     px_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n; i += VALUES, b++) {
         float x[VALUES], w[VALUES], best = INFINITY;
-        uint8_t index[VALUES], codes[VALUES] = {0};
+        int32_t index[VALUES];
+        uint8_t codes[VALUES] = {0};
         const float amax = px_fit_normalise(in + i, at(importance, i), VALUES, x, w);
         int exponent = 0;
         (void)frexpf(amax / 12.0f, &exponent);
@@ -267,8 +266,8 @@ void px_mxfp4_encode(const float *restrict in, void *restrict blocks, int64_t n,
             const uint8_t stored = (uint8_t)(e < 0 ? 0 : e > 252 ? 252 : e);
             const float d = px_mxfp4_scale(stored) / amax;
             float error = 0;
+            nearest(VALUE, 15, x, d != 0.0f ? 1.0f / d : 0.0f, index);
             for (int j = 0; j < VALUES; j++) {
-                index[j] = nearest(VALUE, 15, d != 0.0f ? x[j] / d : 0.0f);
                 const float gap = x[j] - d * (float)VALUE[index[j]];
                 error += w[j] * gap * gap;
             }

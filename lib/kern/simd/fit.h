@@ -407,7 +407,7 @@ typedef struct state {
 } state;
 
 static const float ENDS[] = {1.0f, 0.94f, 1.06f};
-enum { N_ENDS = sizeof ENDS / sizeof ENDS[0], ROUNDS = 3, POLISH = 2, STEPS = 4 };
+enum { N_ENDS = sizeof ENDS / sizeof ENDS[0], ROUNDS = 2, POLISH = 2, STEPS = 2 };
 
 static inline float hold(float v, float lo, float hi)
 {
