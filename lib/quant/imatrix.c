@@ -146,6 +146,11 @@ static pith_status read_old(px_imatrix *m, const char *path, pith_error *err)
 
 /* ---- reading */
 
+/* Squares of errors times these, summed, are still numbers. A matrix whose columns are all below
+ * the least says nothing. */
+static const float MOST_MEAN = 1e30f;
+static const double LEAST_MEAN = 1e-20;
+
 /* Refuses what no mean of squares is; lifts columns that were never used, so that their weights
  * still count a little. */
 static pith_status check_means(const px_imatrix *m, const char *path, pith_error *err)
@@ -155,17 +160,17 @@ static pith_status check_means(const px_imatrix *m, const char *path, pith_error
         const int64_t n = e->columns * e->n_mat;
         double sum = 0;
         for (int64_t i = 0; i < n; i++) {
-            if (!(e->means[i] >= 0 && e->means[i] <= 3e38f))
+            if (!(e->means[i] >= 0 && e->means[i] <= MOST_MEAN))
                 return px_fail(err, PITH_E_FORMAT,
                                "'%s': '%s' has %g for column %" PRId64
                                ", expected a mean of squares: the file is damaged",
                                path, e->name, (double)e->means[i], i % e->columns);
             sum += (double)e->means[i];
         }
-        const float least = (float)(1e-5 * sum / (double)n);
+        const double mean = sum / (double)n;
+        const float least = mean >= LEAST_MEAN ? (float)(1e-5 * mean) : 1.0f;
         for (int64_t i = 0; i < n; i++)
-            if (e->means[i] <= least)
-                e->means[i] = sum > 0 ? least : 1.0f;
+            e->means[i] = mean >= LEAST_MEAN && e->means[i] > least ? e->means[i] : least;
     }
     return PITH_OK;
 }
