@@ -13,7 +13,8 @@ enum {
     TILE_TOKENS = 32, // query tokens of one tile of attention, or
     TILE_ROWS = 128,  // as many as have so many heads in a group
     SPLIT_TOKENS = 8, // a tile of no more than these comes in parts
-    PART_KEYS = 256   // least keys of a part
+    MANY_HEADS = 8,   // kv heads that are work for many by themselves: longer parts do
+    PART_KEYS = 512   // least keys of a part: the first tile of each comes unfetched
 };
 
 /* One of q, k and v as pieces of `group` heads. */
@@ -124,7 +125,8 @@ static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
     int32_t first_wanted = d->n_rows - d->chunks[chunk].n_logits;
     px_tile tile = {
         .chunk = chunk, .first = first, .n = n, .wanted = first + n > first_wanted, .n_parts = 1};
-    int64_t n_parts = (d->rows[first + n - 1].position + 1) / PART_KEYS;
+    int64_t least = d->hp->n_kv_heads >= MANY_HEADS ? 2 * PART_KEYS : PART_KEYS;
+    int64_t n_parts = (d->rows[first + n - 1].position + 1) / least;
     if (n_parts > PX_PASS_PARTS)
         n_parts = PX_PASS_PARTS;
     if (n > SPLIT_TOKENS || n_parts < 2 || n_parts * n > d->n_slots - d->n_taken) {
