@@ -432,6 +432,15 @@ PITH_API pith_status pith_engine_new(const pith_model *model, const pith_engine_
 /* Its sessions must be gone before. */
 PITH_API void pith_engine_free(pith_engine *engine);
 
+/* Gives the engine a second, smaller model that guesses ahead for requests which ask for it
+ * (pith_speculation). Both must have the same vocabulary, token by token; a few tokens of padding
+ * aside. It computes with the engine's threads, has a KV cache of its own, bounded by the same
+ * kv_bytes once more, and must outlive the engine. NULL takes it away. Before the engine has
+ * sessions. Errors: MISMATCH (another vocabulary, with the token), UNSUPPORTED (no tokenizer or no
+ * weights), BUSY (there are sessions), MEMORY. */
+PITH_API pith_status pith_engine_set_draft(pith_engine *engine, const pith_model *draft,
+                                           pith_error *err);
+
 typedef struct pith_engine_info {
     size_t size;
     int32_t n_threads;
@@ -447,6 +456,8 @@ typedef struct pith_engine_info {
     uint64_t n_steps;     /* steps that succeeded */
     uint64_t n_computed;  /* tokens computed in them, of contexts and answers */
     uint64_t n_generated; /* tokens that answers chose */
+    uint64_t n_drafted;   /* tokens that were guessed ahead */
+    uint64_t n_accepted;  /* of these, chosen */
 } pith_engine_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
@@ -638,6 +649,17 @@ typedef enum pith_finish {
     PITH_FINISH_DEADLINE
 } pith_finish;
 
+/* Guessing ahead (speculative decoding): tokens that are likely to come are computed in one step
+ * with the last one, and those are kept that the sampler then chooses from the model's own logits.
+ * The answer is the same as without: tokens, random numbers, log-probabilities, calls of hooks; but
+ * for the last bits of logits, which depend on how many tokens a step has. docs/speculation.md. */
+typedef enum pith_speculation {
+    PITH_SPECULATE_OFF,
+    PITH_SPECULATE_AUTO,  /* from the context or by the engine's draft model, as measured to pay */
+    PITH_SPECULATE_NGRAM, /* from the context, always where it repeats itself */
+    PITH_SPECULATE_DRAFT  /* by the draft model, always; without one, never */
+} pith_speculation;
+
 typedef struct pith_request {
     size_t size;
     const int32_t *tokens; /* the whole context that the answer continues; a prefix that the session
@@ -660,6 +682,8 @@ typedef struct pith_request {
     pith_event_fn on_event; /* may be NULL */
     pith_logits_fn on_logits; /* may be NULL */
     void *user;
+    pith_speculation speculation;
+    int32_t max_draft; /* most guesses of a step, up to 31 and one less than max_logits; 0: 7 */
 } pith_request;
 
 typedef struct pith_result {
@@ -672,6 +696,10 @@ typedef struct pith_result {
     int64_t n_dropped;   /* tokens that SHIFT or TRUNCATE forgot */
     double prompt_seconds, decode_seconds; /* till the context was computed, and from there on */
     uint64_t seed;                         /* that was used */
+    int64_t n_drafted;                     /* tokens that were guessed ahead */
+    int64_t n_accepted;                    /* of these, chosen */
+    double saved_seconds; /* of decode_seconds, by guessing: what steps without would have taken, as
+                             measured, less what was taken; negative when it did not pay */
 } pith_result;
 
 /* Writes an answer, alone: answers in flight wait meanwhile. The session afterwards holds the

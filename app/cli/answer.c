@@ -64,6 +64,8 @@ pith_status cli_answer_run(pith_session *session, const int32_t *tokens, int64_t
     r.n_top = options->n_top;
     r.ignore_end = options->ignore_end;
     r.special = options->special;
+    r.speculation = options->speculation;
+    r.max_draft = options->max_draft;
     r.on_event = on_event;
     r.user = &s;
     cli_interrupt_watch(session);
@@ -96,6 +98,11 @@ void cli_answer_stats(const cli_answer *a)
             r->decode_seconds > 0 ? (double)r->n_generated / r->decode_seconds : 0);
     if (r->n_dropped > 0)
         fprintf(stderr, "%lld tokens forgotten; ", (long long)r->n_dropped);
+    if (r->n_drafted > 0) {
+        double took = r->decode_seconds > 0 ? r->decode_seconds : 1;
+        fprintf(stderr, "%lld of %lld guesses came true, speed-up %.2f; ", (long long)r->n_accepted,
+                (long long)r->n_drafted, (took + r->saved_seconds) / took);
+    }
     fprintf(stderr, "seed %llu; ended by %s\n", (unsigned long long)r->seed,
             cli_finish_name(r->finish));
 }

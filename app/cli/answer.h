@@ -20,6 +20,8 @@ typedef struct cli_answer_options {
     bool quiet;    // nothing is printed: the caller wants text and details only
     bool logprobs; // of each token, into details
     int32_t n_top;
+    pith_speculation speculation;
+    int32_t max_draft;
 } cli_answer_options;
 
 typedef struct cli_answer {

@@ -15,6 +15,8 @@ typedef struct run_args {
     cli_sampling_args sampling;
     const char *prompt, *prompt_file, *system;
     cli_texts stops;
+    const char *spec, *draft;
+    int64_t draft_max;
     int64_t n_predict, logprobs;
     bool has_predict, has_logprobs;
     bool raw, echo, json, stats, special, ignore_end;
@@ -63,13 +65,14 @@ static pith_status prompt_tokens(const run_args *a, const pith_model *model, con
 static pith_status print_json(const cli_answer *a, pith_error *err)
 {
     const pith_result *r = &a->result;
-    json_t *o = json_pack("{s:s%, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "text",
-                          a->text.data ? a->text.data : "", a->text.len, "finish",
-                          cli_finish_name(r->finish), "stop_index", r->stop_index, "prompt_tokens",
-                          (json_int_t)r->n_prompt, "reused_tokens", (json_int_t)r->n_reused,
-                          "answer_tokens", (json_int_t)r->n_generated, "dropped_tokens",
-                          (json_int_t)r->n_dropped, "prompt_seconds", r->prompt_seconds,
-                          "decode_seconds", r->decode_seconds, "seed", (json_int_t)r->seed);
+    json_t *o = json_pack(
+        "{s:s%, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:f}", "text",
+        a->text.data ? a->text.data : "", a->text.len, "finish", cli_finish_name(r->finish),
+        "stop_index", r->stop_index, "prompt_tokens", (json_int_t)r->n_prompt, "reused_tokens",
+        (json_int_t)r->n_reused, "answer_tokens", (json_int_t)r->n_generated, "dropped_tokens",
+        (json_int_t)r->n_dropped, "prompt_seconds", r->prompt_seconds, "decode_seconds",
+        r->decode_seconds, "seed", (json_int_t)r->seed, "drafted_tokens", (json_int_t)r->n_drafted,
+        "accepted_tokens", (json_int_t)r->n_accepted, "saved_seconds", r->saved_seconds);
     if (o && a->tokens)
         json_object_set(o, "tokens", a->tokens);
     return cli_print_json(o, err);
@@ -142,9 +145,39 @@ static pith_status find_prompt(const run_args *a, const char *word, bool *chat, 
     return cli_read(a->prompt_file, text, err);
 }
 
+static pith_status speculation(const run_args *a, pith_speculation *out, pith_error *err)
+{
+    *out = PITH_SPECULATE_AUTO;
+    if (!a->spec || strcmp(a->spec, "auto") == 0)
+        return PITH_OK;
+    if (strcmp(a->spec, "off") == 0)
+        *out = PITH_SPECULATE_OFF;
+    else if (strcmp(a->spec, "ngram") == 0)
+        *out = PITH_SPECULATE_NGRAM;
+    else if (strcmp(a->spec, "draft") == 0 && a->draft)
+        *out = PITH_SPECULATE_DRAFT;
+    else if (strcmp(a->spec, "draft") == 0)
+        return px_fail(err, PITH_E_ARGUMENT, "--spec draft needs --draft MODEL");
+    else
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "option '--spec' has value '%s', expected off, ngram, draft or auto",
+                       a->spec);
+    return PITH_OK;
+}
+
+/* Opens the draft model, if any, and hands it to the engine. */
+static pith_status open_draft(const run_args *a, pith_engine *engine, pith_model **draft,
+                              pith_error *err)
+{
+    if (!a->draft)
+        return PITH_OK;
+    pith_status status = pith_model_open(a->draft, NULL, draft, err);
+    return status == PITH_OK ? pith_engine_set_draft(engine, *draft, err) : status;
+}
+
 static pith_status run(run_args *a, const cli_words *words, pith_error *err)
 {
-    pith_model *model = NULL;
+    pith_model *model = NULL, *draft = NULL;
     pith_engine *engine = NULL;
     pith_session *session = NULL;
     pith_session_options so;
@@ -159,12 +192,16 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     if (status == PITH_OK)
         status = cli_bias(&a->sampling, bias, &options.n_bias, err);
     if (status == PITH_OK)
+        status = speculation(a, &options.speculation, err);
+    if (status == PITH_OK)
         status = find_prompt(a, words->n > 1 ? words->items[1] : NULL, &chat, &text, err);
     if (status == PITH_OK && chat && (a->raw || a->json))
         status = px_fail(err, PITH_E_ARGUMENT, "%s needs a prompt: -p TEXT, or standard input",
                          a->raw ? "--raw" : "--json");
     if (status == PITH_OK)
         status = cli_open(words->items[0], &a->engine, &model, &engine, err);
+    if (status == PITH_OK)
+        status = open_draft(a, engine, &draft, err);
     if (status == PITH_OK)
         status = cli_sampling(&a->sampling, model, &sampling, err);
     if (status == PITH_OK)
@@ -182,6 +219,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     options.quiet = a->json;
     options.logprobs = a->has_logprobs;
     options.n_top = (int32_t)a->logprobs;
+    options.max_draft = (int32_t)a->draft_max;
     if (chat)
         status = run_chat(a, model, session, &sampling, &options, err);
     else
@@ -190,6 +228,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
 out:
     pith_session_free(session);
     pith_engine_free(engine);
+    pith_model_close(draft);
     pith_model_close(model);
     px_buf_clear(&text);
     return status;
@@ -225,6 +264,15 @@ int cli_cmd_run(int argc, char **argv)
         {CLI_INT, "logprobs", 0, &a.logprobs, "N",
          "with --json: each token's log-probability and the N likeliest", 0, 100, &a.has_logprobs},
         {CLI_FLAG, "stats", 0, &a.stats, NULL, "a line of speed on standard error", 0, 0, NULL},
+        {CLI_HEADING, "guessing ahead (the answer is the same, sooner)", 0, NULL, NULL, NULL, 0, 0,
+         NULL},
+        {CLI_TEXT, "spec", 0, &a.spec, "HOW",
+         "auto (default): where it is measured to pay; ngram: wherever the text repeats\nitself; "
+         "draft: always by the draft model; off",
+         0, 0, NULL},
+        {CLI_TEXT, "draft", 0, &a.draft, "MODEL",
+         "a smaller model with the same vocabulary that guesses", 0, 0, NULL},
+        {CLI_INT, "draft-max", 0, &a.draft_max, "N", "most guesses of a step (7)", 1, 31, NULL},
         CLI_SAMPLING_ROWS(&a.sampling),
         CLI_ENGINE_ROWS(&a.engine),
         CLI_OVERFLOW_ROWS(&a.engine),

@@ -24,6 +24,13 @@ static pith_status check_request(const pith_request *r, pith_error *err)
     if (!(r->deadline >= 0 && r->deadline <= 1e9))
         return px_fail(err, PITH_E_ARGUMENT,
                        "request.deadline is %g seconds, expected 0 (none) to 1e9", r->deadline);
+    if ((int)r->speculation < PITH_SPECULATE_OFF || r->speculation > PITH_SPECULATE_DRAFT)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "request.speculation is %d, expected a PITH_SPECULATE_* value",
+                       (int)r->speculation);
+    if (r->max_draft < 0 || r->max_draft > PX_MOST_DRAFT)
+        return px_fail(err, PITH_E_ARGUMENT, "request.max_draft is %d, expected 0 to %d",
+                       r->max_draft, PX_MOST_DRAFT);
     return PITH_OK;
 }
 
@@ -66,6 +73,19 @@ static pith_status make_text(pith_answer *a, pith_error *err)
     return px_stops_init(&a->stops, a->request.stops, a->request.n_stops, most, err);
 }
 
+/* Where guesses come from. */
+static pith_status make_guesser(pith_answer *a, pith_error *err)
+{
+    pith_session *s = a->session;
+    pith_engine *draft = s->engine->draft;
+    pith_speculation mode = a->request.speculation;
+    px_guesser_init(&a->guesser, mode, a->request.max_draft);
+    bool wanted = mode == PITH_SPECULATE_AUTO || mode == PITH_SPECULATE_DRAFT;
+    if (!draft || !wanted || s->draft)
+        return PITH_OK;
+    return pith_session_new(draft, NULL, &s->draft, err);
+}
+
 /* Lists the context in the session. Last, since it changes the session. */
 static pith_status place(pith_answer *a, pith_error *err)
 {
@@ -102,6 +122,8 @@ pith_status px_answer_init(pith_answer *a, pith_session *session, const pith_req
     st = make_text(a, err);
     if (st == PITH_OK)
         st = make_sampler(a, err);
+    if (st == PITH_OK)
+        st = make_guesser(a, err);
     if (st == PITH_OK)
         st = place(a, err);
     if (st != PITH_OK) {
@@ -302,6 +324,17 @@ void px_answer_read(pith_answer *a)
     a->result.prompt_seconds = a->first - a->start;
     if (a->request.max_tokens == 0)
         px_answer_finish(a, PITH_FINISH_LENGTH);
+}
+
+int32_t px_answer_most_draft(const pith_answer *a)
+{
+    if (a->first == 0 || a->request.speculation == PITH_SPECULATE_OFF)
+        return 0;
+    const pith_session *s = a->session;
+    int64_t most = s->engine->setup.n_ctx - s->n_tokens;
+    if (a->request.max_tokens > 0 && most > a->request.max_tokens - a->result.n_generated - 1)
+        most = a->request.max_tokens - a->result.n_generated - 1;
+    return most < PX_MOST_DRAFT ? (int32_t)most : PX_MOST_DRAFT;
 }
 
 /* A context that the token written last does not fit into. */

@@ -26,6 +26,7 @@ struct pith_answer {
     px_detok detok;
     px_buf piece; // text of one token
     pith_logprob top[PX_MOST_TOP];
+    px_guesser guesser;
     double start; // times of px_now
     double first; // when the context was computed; 0: it is not yet
     double until; // deadline, 0: none
@@ -57,6 +58,9 @@ bool px_answer_reads(const pith_answer *a);
 /* Chooses, lists and tells one token. *token: which, -1 when the hook ended the answer. Failures
  * end the answer. */
 void px_answer_write(pith_answer *a, const float *logits, int32_t *token);
+
+/* How many guesses behind the last token could be used at all. */
+int32_t px_answer_most_draft(const pith_answer *a);
 
 /* All of its context is computed and no logits are wanted, or the first row of them is there. */
 void px_answer_read(pith_answer *a);

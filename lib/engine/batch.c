@@ -100,6 +100,34 @@ static void plan_writers(plan *p, const px_batch *b)
     }
 }
 
+/* Guesses behind the tokens of those who write, as far as there is room for them; those that were
+ * planned first have the first choice. AUTO knows what a step costs that only writes. */
+static void plan_guesses(plan *p, const px_batch *b)
+{
+    pith_engine *e = p->e;
+    int32_t writers = p->n;
+    bool reading = b->n > p->n;
+    for (int32_t i = 0; i < writers; i++) {
+        pith_answer *a = e->parts[i].answer;
+        px_chunk *chunk = &e->chunks[i];
+        int64_t most = px_answer_most_draft(a);
+        if (most > e->setup.n_batch - p->n_tokens)
+            most = e->setup.n_batch - p->n_tokens;
+        if (most > e->setup.max_logits - p->n_rows - (reading ? 1 : 0))
+            most = e->setup.max_logits - p->n_rows - (reading ? 1 : 0);
+        if (most < 1 || (reading && a->request.speculation == PITH_SPECULATE_AUTO))
+            continue;
+        int32_t n = px_guess(a, (int32_t)most, p->n_tokens, writers);
+        if (n == 0 || px_kv_seq_reserve(chunk->seq, 1 + n, NULL) != PITH_OK)
+            continue;
+        e->parts[i].n_draft = n;
+        chunk->n += n;
+        chunk->n_logits += n;
+        p->n_tokens += n;
+        p->n_rows += n;
+    }
+}
+
 static void plan_readers(plan *p, const px_batch *b)
 {
     const px_engine_setup *setup = &p->e->setup;
@@ -125,22 +153,52 @@ static void plan_readers(plan *p, const px_batch *b)
 
 /* ---- a step */
 
+/* Whether an answer should not write another token now: px_answer_look will say why. */
+static bool called_off(const pith_answer *a)
+{
+    return px_session_cancelled(a->session) || (a->until > 0 && px_now() >= a->until);
+}
+
 /* What an answer does with its rows of logits, [n_draft + 1, V]: it writes, and as long as what it
- * writes is what was guessed, the next row holds. */
-static void take_rows(pith_engine *e, const px_part *part, const float *rows)
+ * writes is what was guessed, the next row holds. Returns how many tokens it wrote. */
+static int32_t take_rows(pith_engine *e, const px_part *part, const float *rows)
 {
     pith_answer *a = part->answer;
     pith_session *s = a->session;
     px_answer_read(a);
     int64_t base = s->n_tokens;
-    int32_t token = -1;
+    int32_t token = -1, n_true = 0;
     for (int32_t r = 0; !a->done; r++) {
         int32_t guess = r < part->n_draft ? s->tokens[base + r] : -1;
         px_answer_write(a, rows + (int64_t)r * e->model->hp.n_vocab, &token);
         if (token < 0 || token != guess)
             break;
+        n_true++;
+        if (called_off(a))
+            break;
     }
     px_kv_seq_truncate(&s->seq, token >= 0 ? s->n_tokens - 1 : s->n_tokens);
+    if (part->n_draft > 0) {
+        px_guess_judge(&a->guesser, part->n_draft, n_true);
+        a->result.n_drafted += part->n_draft;
+        a->result.n_accepted += n_true;
+        e->n_drafted += (uint64_t)part->n_draft;
+        e->n_accepted += (uint64_t)n_true;
+    }
+    return (int32_t)(s->n_tokens - base);
+}
+
+/* Measures a step of n parts that only writes; 0 for others. */
+static double measure(pith_engine *e, int32_t first, int32_t n, double seconds)
+{
+    int64_t columns = 0;
+    for (int32_t i = first; i < first + n; i++) {
+        columns += e->chunks[i].n;
+        if (e->chunks[i].n != 1 + e->parts[i].n_draft || e->parts[i].answer->first == 0)
+            return 0;
+    }
+    px_costs_note(&e->costs, columns, seconds);
+    return seconds;
 }
 
 /* Runs parts [first, first + n) as one step. */
@@ -150,13 +208,20 @@ static pith_status run_parts(pith_engine *e, int32_t first, int32_t n, pith_erro
     const volatile int *cancel = n == 1 ? &e->parts[first].answer->session->cancel : NULL;
     const float *rows;
     int failed;
+    double start = px_now();
     pith_status st = px_step_run(e, chunks, n, cancel, &rows, &failed, err);
     if (st != PITH_OK)
         return st;
+    double seconds = measure(e, first, n, px_now() - start);
+    double plain = px_costs_of(&e->costs, n); // a step without guesses
     for (int32_t i = 0; i < n; i++) {
         const px_part *part = &e->parts[first + i];
-        if (chunks[i].n_logits > 0)
-            take_rows(e, part, rows);
+        if (chunks[i].n_logits > 0) {
+            int32_t wrote = take_rows(e, part, rows);
+            if (part->n_draft > 0 && seconds > 0 && plain > 0)
+                part->answer->result.saved_seconds +=
+                    wrote * plain - seconds - part->answer->guesser.draft_seconds;
+        }
         rows += (int64_t)chunks[i].n_logits * e->model->hp.n_vocab;
     }
     return PITH_OK;
@@ -181,6 +246,7 @@ void px_batch_step(pith_engine *e, px_batch *b)
     px_heap_forbid();
     plan p = {.e = e};
     plan_writers(&p, b);
+    plan_guesses(&p, b);
     plan_readers(&p, b);
     if (p.n == 0 && p.starved)
         px_answer_fail(p.starved, p.error.status, &p.error);

@@ -140,7 +140,7 @@ static pith_status fill(pith_engine *e, pith_error *err)
         st = px_kv_layout_make(hp, setup->k_type, setup->v_type, &layout, err);
     if (st == PITH_OK)
         st = px_kv_pool_new(&layout, pages_of(setup, &layout), setup->kv_bytes, &e->kv, err);
-    if (st == PITH_OK)
+    if (st == PITH_OK && !e->pool)
         st = px_pool_new(setup->n_threads, &e->pool, err);
     if (st != PITH_OK)
         return st;
@@ -159,13 +159,9 @@ static pith_status fill(pith_engine *e, pith_error *err)
     return made ? PITH_OK : px_fail_memory(err, "an engine's steps");
 }
 
-pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
-                            pith_engine **out, pith_error *err)
+pith_status px_engine_make(const pith_model *model, const pith_engine_options *options,
+                           px_pool *pool, pith_engine **out, pith_error *err)
 {
-    px_error_clear(err);
-    if (!model || !out)
-        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_new: an argument is NULL");
-    *out = NULL;
     px_engine_setup setup;
     pith_status st = px_engine_setup_make(model, options, &setup, err);
     if (st != PITH_OK)
@@ -175,6 +171,8 @@ pith_status pith_engine_new(const pith_model *model, const pith_engine_options *
         return px_fail_memory(err, "an engine");
     e->model = model;
     e->setup = setup;
+    e->pool = pool;
+    e->borrows_pool = pool != NULL;
     st = fill(e, err);
     if (st != PITH_OK) {
         pith_engine_free(e);
@@ -184,13 +182,25 @@ pith_status pith_engine_new(const pith_model *model, const pith_engine_options *
     return PITH_OK;
 }
 
+pith_status pith_engine_new(const pith_model *model, const pith_engine_options *options,
+                            pith_engine **out, pith_error *err)
+{
+    px_error_clear(err);
+    if (!model || !out)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_new: an argument is NULL");
+    *out = NULL;
+    return px_engine_make(model, options, NULL, out, err);
+}
+
 void pith_engine_free(pith_engine *engine)
 {
     if (!engine)
         return;
+    pith_engine_free(engine->draft);
     px_decoder_free(engine->decoder);
     px_kv_pool_free(engine->kv);
-    px_pool_free(engine->pool);
+    if (!engine->borrows_pool)
+        px_pool_free(engine->pool);
     px_candidates_clear(&engine->candidates);
     px_free(engine->chunks);
     px_free(engine->parts);
@@ -228,6 +238,8 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .n_steps = engine->n_steps,
         .n_computed = engine->n_computed,
         .n_generated = engine->n_generated,
+        .n_drafted = engine->n_drafted,
+        .n_accepted = engine->n_accepted,
     };
     return px_options_write(out, "pith_engine_info", &info, sizeof info, err);
 }

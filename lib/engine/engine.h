@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "engine/candidates.h"
 #include "engine/model.h"
+#include "engine/spec.h"
 #include "kern/ops.h"
 #include "model/decoder.h"
 #include "model/kv.h"
@@ -56,10 +57,17 @@ struct pith_engine {
     px_chunk *chunks; // [max_sessions] of the step at hand
     px_part *parts;   // [max_sessions] of the step at hand
     px_batch batch;   // answers in flight, room for max_sessions
+    px_costs costs;
+    pith_engine *draft; // with the draft model, or NULL
+    bool borrows_pool;  // the pool is another engine's
     int32_t n_sessions;
-    uint64_t n_steps, n_computed, n_generated; // counters: pith_engine_info
-    bool busy;                                 // inside a call
+    uint64_t n_steps, n_computed, n_generated, n_drafted, n_accepted; // pith_engine_info
+    bool busy;                                                        // inside a call
 };
+
+/* As pith_engine_new; pool: another engine's to compute with, which outlives this one, or NULL. */
+pith_status px_engine_make(const pith_model *model, const pith_engine_options *options,
+                           px_pool *pool, pith_engine **out, pith_error *err);
 
 /* Memory of this machine, or of the control group that this process runs in if that has less. root
  * is "" but in tests. Unknown numbers are 0. */

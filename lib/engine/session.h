@@ -19,6 +19,7 @@ struct pith_session {
     int64_t n_tokens; // computed and pending
     pith_overflow overflow;
     int32_t n_keep;
+    pith_session *draft; // the draft model's, following this one; made when first needed
     pith_answer *answer; // that is being written on it, or NULL
     volatile int cancel; // by px_cancel_* only
 };

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -359,6 +360,48 @@ static void convert_keeps_the_answers_and_never_overwrites(void **state)
     ok(test_pith(NULL, "convert", stories(), out, "--type=f16", "--force", NULL));
 }
 
+static void guessing_changes_nothing_and_is_reported(void **state)
+{
+    (void)state;
+    static const char prompt[] = "Lily had a cat. Lily had a dog. Lily had a";
+    char *plain = ok(test_pith(NULL, "run", stories(), "--raw", "-p", prompt, "-n", "60", "--temp",
+                               "0", "--kv-type=f32", "--spec=off", NULL));
+    static const char *const HOW[] = {"--spec=ngram", "--spec=draft", "--spec=auto"};
+    const char *draft = test_format("--draft=%s", stories());
+    for (int i = 0; i < 3; i++) {
+        test_result r =
+            test_pith(NULL, "run", stories(), "--raw", "-p", prompt, "-n", "60", "--temp", "0",
+                      "--kv-type=f32", HOW[i], draft, "--draft-max=5", "--stats", NULL);
+        assert_string_equal(ok(r), plain);
+        if (i == 2)
+            continue; // whether it pays is this machine's business
+        const char *at = strstr(r.err, " guesses came true, speed-up ");
+        if (!at)
+            fail_msg("no guesses in '%s'", r.err);
+        while (at > r.err && at[-1] != ';')
+            at--;
+        long accepted, drafted;
+        double gain;
+        assert_int_equal(
+            sscanf(at, " %ld of %ld guesses came true, speed-up %lf;", &accepted, &drafted, &gain),
+            3);
+        assert_true(accepted >= 1 && accepted <= drafted && drafted <= 5 * 60 && gain > 0);
+        json_t *o = ok_json(test_pith(NULL, "run", stories(), "--raw", "-p", prompt, "-n", "60",
+                                      "--temp", "0", "--kv-type=f32", HOW[i], draft,
+                                      "--draft-max=5", "--json", NULL));
+        /* These two make the same steps every time. */
+        assert_int_equal(json_integer_value(json_object_get(o, "drafted_tokens")), drafted);
+        assert_int_equal(json_integer_value(json_object_get(o, "accepted_tokens")), accepted);
+        json_decref(o);
+    }
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--spec=perhaps", NULL),
+                PITH_E_ARGUMENT, "expected off, ngram, draft or auto");
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--spec=draft", NULL), PITH_E_ARGUMENT,
+                "--draft MODEL");
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--draft=nowhere.gguf", NULL),
+                PITH_E_NOT_FOUND, "nowhere.gguf");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +423,7 @@ int main(void)
         cmocka_unit_test(inspect_reads_folders_and_vocabularies),
         cmocka_unit_test(score_measures_a_text),
         cmocka_unit_test(info_lists_the_kernels),
+        cmocka_unit_test(guessing_changes_nothing_and_is_reported),
         cmocka_unit_test(convert_keeps_the_answers_and_never_overwrites),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,50 @@ static pith_status answer(void *ctx, pith_error *err)
     return st;
 }
 
+/* Two answers in flight, with a draft model that guesses for one of them; a step; an answer that is
+ * freed while it is being written. */
+static pith_status answers(void *ctx, pith_error *err)
+{
+    (void)ctx;
+    bench b = {0};
+    pith_engine_options o = PITH_INIT(pith_engine_options);
+    o.n_threads = 1;
+    pith_status st = pith_model_open(path, NULL, &b.model, err);
+    if (st == PITH_OK)
+        st = pith_engine_new(b.model, &o, &b.engine, err);
+    if (st == PITH_OK)
+        st = pith_engine_set_draft(b.engine, b.model, err);
+    static const int32_t tokens[] = {1, 403, 407, 261, 378, 403, 407};
+    pith_session *s[2] = {NULL};
+    pith_answer *a[2] = {NULL};
+    for (int i = 0; st == PITH_OK && i < 2; i++) {
+        st = pith_session_new(b.engine, NULL, &s[i], err);
+        pith_request r = PITH_INIT(pith_request);
+        r.tokens = tokens;
+        r.n_tokens = 7;
+        r.max_tokens = 6;
+        r.on_event = ignore;
+        r.speculation = i == 0 ? PITH_SPECULATE_DRAFT : PITH_SPECULATE_NGRAM;
+        if (st == PITH_OK)
+            st = pith_session_submit(s[i], &r, &a[i], err);
+    }
+    for (int step = 0; st == PITH_OK && step < 4; step++)
+        st = pith_engine_run(b.engine, NULL, err);
+    pith_answer_free(a[1]);
+    for (int32_t left = 1; st == PITH_OK && left > 0;)
+        st = pith_engine_run(b.engine, &left, err);
+    if (st == PITH_OK)
+        st = pith_answer_get_result(a[0], NULL, err);
+    pith_step_item item = {.session = s[1], .tokens = tokens, .n = 3, .n_logits = 1};
+    if (st == PITH_OK)
+        st = pith_engine_step(b.engine, &item, 1, err);
+    pith_answer_free(a[0]);
+    pith_session_free(s[0]);
+    pith_session_free(s[1]);
+    tear_down(&b);
+    return st;
+}
+
 static pith_status score(void *ctx, pith_error *err)
 {
     (void)ctx;
@@ -146,6 +190,15 @@ static void each_allocation_of_an_answer(void **state)
     assert_int_equal(px_heap_violations(), before); // decoding took nothing from the heap
 }
 
+static void each_allocation_of_answers_in_flight(void **state)
+{
+    (void)state;
+    path = test_shared("models/stories260K.gguf");
+    uint64_t before = px_heap_violations();
+    test_fault_each(answers, NULL, 0);
+    assert_int_equal(px_heap_violations(), before);
+}
+
 static void each_allocation_of_a_score(void **state)
 {
     (void)state;
@@ -164,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_of_an_answer),
+        cmocka_unit_test(each_allocation_of_answers_in_flight),
         cmocka_unit_test(each_allocation_of_a_score),
         cmocka_unit_test(each_allocation_of_a_conversation),
     };
