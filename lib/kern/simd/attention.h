@@ -139,30 +139,35 @@ PASSES(2)
 PASSES(3)
 PASSES(4)
 #define OF_ROWS(op, dtype)                                                     \
-    (const pass_fn[])                                                          \
     {                                                                          \
         op##_##dtype##_1, op##_##dtype##_2, op##_##dtype##_3, op##_##dtype##_4 \
     }
+enum { MOST_ROWS = 4 };
 #else
 #define OF_ROWS(op, dtype)                 \
-    (const pass_fn[])                      \
     {                                      \
         op##_##dtype##_1, op##_##dtype##_2 \
     }
+enum { MOST_ROWS = 2 };
 #endif
+
+static int table_of(px_dtype dtype)
+{
+    return dtype == PX_F32 ? 0 : dtype == PX_F16 ? 1 : 2;
+}
 
 static pass_fn score_pass(px_dtype dtype, int n_rows)
 {
-    return (dtype == PX_F32   ? OF_ROWS(score, f32)
-            : dtype == PX_F16 ? OF_ROWS(score, f16)
-                              : OF_ROWS(score, q8_0))[n_rows - 1];
+    static const pass_fn ALL[][MOST_ROWS] = {OF_ROWS(score, f32), OF_ROWS(score, f16),
+                                             OF_ROWS(score, q8_0)};
+    return ALL[table_of(dtype)][n_rows - 1];
 }
 
 static pass_fn value_pass(px_dtype dtype, int n_rows)
 {
-    return (dtype == PX_F32   ? OF_ROWS(value, f32)
-            : dtype == PX_F16 ? OF_ROWS(value, f16)
-                              : OF_ROWS(value, q8_0))[n_rows - 1];
+    static const pass_fn ALL[][MOST_ROWS] = {OF_ROWS(value, f32), OF_ROWS(value, f16),
+                                             OF_ROWS(value, q8_0)};
+    return ALL[table_of(dtype)][n_rows - 1];
 }
 
 static void multiply_row(float *x, int64_t n, float by)
