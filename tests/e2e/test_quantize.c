@@ -104,6 +104,29 @@ static void writes_what_it_plans(void **state)
     assert_non_null(strstr(table.out, "q4_0: "));
 }
 
+/* A folder of safetensors becomes the same bytes as the GGUF file that it converts to, tokenizer
+ * and all. */
+static void folders_too(void **state)
+{
+    (void)state;
+    const char *folder = test_source("tests/golden/models/wide");
+    const char *f32 = test_temp("wide-f32.gguf");
+    const char *a = test_temp("wide-a.gguf"), *b = test_temp("wide-b.gguf");
+    size_t n_a, n_b;
+    assert_int_equal(test_pith(NULL, "convert", folder, f32, "--type", "f32", NULL).exit_code, 0);
+    assert_int_equal(test_pith(NULL, "quantize", folder, a, "q4_k_m", NULL).exit_code, 0);
+    assert_int_equal(test_pith(NULL, "quantize", f32, b, "q4_k_m", NULL).exit_code, 0);
+    const char *bytes_a = test_read(a, &n_a), *bytes_b = test_read(b, &n_b);
+    test_result x = test_pith("the cat", "tokenize", a, NULL);
+    test_result y = test_pith("the cat", "tokenize", f32, NULL);
+    assert_int_equal(x.exit_code, 0);
+    assert_string_equal(x.out, y.out);
+    /* Keys may stand in another order; tensors follow them. */
+    assert_int_equal(n_a, n_b);
+    const size_t tail = n_a / 2;
+    assert_memory_equal(bytes_a + n_a - tail, bytes_b + n_b - tail, tail);
+}
+
 static void options_reach_the_plan(void **state)
 {
     (void)state;
@@ -283,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_what_it_plans),
+        cmocka_unit_test(folders_too),
         cmocka_unit_test(options_reach_the_plan),
         cmocka_unit_test(compares),
         cmocka_unit_test(importance_helps),
