@@ -177,6 +177,13 @@ static void magnitudes(const problem *p, const uint8_t *row, const float *decode
 
 static double depth_of(const problem *p)
 {
+    if (p->act.form == PX_ACT_BF16) {
+#if defined(__aarch64__) // four lanes, pairs summed first, rounded to odd: errors of a whole unit
+        return (double)p->k * (p->many ? 2.0 : 0.5);
+#else
+        return p->many ? (double)p->k : (double)p->k / 16; // 16 lanes
+#endif
+    }
     if (p->many && p->act.form == PX_ACT_Q8K)
         return 17 + (double)(p->k / PX_Q8K_BLOCK) + (double)p->k / 1024;
     return p->act.form == PX_ACT_Q8    ? 2.0 * (double)(p->k / PX_Q8_BLOCK)

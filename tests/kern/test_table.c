@@ -16,11 +16,13 @@ static px_cpu_level level_of(const px_kern *kern, const char *op, const char *de
     return PX_CPU_N;
 }
 
-/* Where the CPU has bf16 products, f16 and bf16 weights take them; else a format's own form. */
+/* Where the CPU has bf16 products, bf16 weights take them, and on x86 f16 weights too; else a
+ * format's own form. */
 static px_act_form form_at(px_cpu_level level, px_dtype dtype)
 {
-    const bool half = dtype == PX_F16 || dtype == PX_BF16;
-    return half && level == PX_CPU_BF16 ? PX_ACT_BF16 : px_traits_get(dtype)->form;
+    const bool bf16 = (dtype == PX_BF16 && (level == PX_CPU_BF16 || level == PX_CPU_I8MM)) ||
+                      (dtype == PX_F16 && level == PX_CPU_BF16);
+    return bf16 ? PX_ACT_BF16 : px_traits_get(dtype)->form;
 }
 
 static void every_entry_is_filled(void **state)

@@ -22,7 +22,7 @@
     X256(PX_Q6_K, q6_k, false)    \
     X256(PX_IQ4_XS, iq4_xs, false)
 
-/* Products of each, at each level; level i8mm adds tiles only. */
+/* Products of each, at each level; level i8mm adds tiles. */
 #define PX_ARM_DECLARE(id, name)                                              \
     void px_neon_mul_##name(const px_mul *m, int64_t row0, int64_t row1);     \
     void px_neon_tile_##name(const px_mul *m, int64_t row0, int64_t row1);    \
@@ -31,5 +31,9 @@
     void px_i8mm_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
 PX_UNPACKED(PX_ARM_DECLARE)
 #undef PX_ARM_DECLARE
+
+/* bf16 weights with bf16 activations. */
+void px_i8mm_mul_bf16(const px_mul *m, int64_t row0, int64_t row1);
+void px_i8mm_tile_bf16(const px_mul *m, int64_t row0, int64_t row1);
 
 #endif

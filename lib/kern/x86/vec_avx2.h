@@ -129,7 +129,6 @@ static inline vf vf_round(vf a)
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-/* a * 2^n for whole numbers n in -252..254, in two steps, so that 2^n itself may be out of range */
 /* Value i of vector j becomes value j of vector i. */
 static inline void vf_transpose(vf v[VF_N])
 {
@@ -150,6 +149,7 @@ static inline void vf_transpose(vf v[VF_N])
     }
 }
 
+/* a * 2^n for whole numbers n in -252..254, in two steps, so that 2^n itself may be out of range */
 static inline vf vf_scale2(vf a, vf n)
 {
     const __m256i whole = _mm256_cvtps_epi32(n), bias = _mm256_set1_epi32(127);
