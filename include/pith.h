@@ -411,7 +411,7 @@ typedef struct pith_engine_options {
         *cpu; /* cap on the kernels ("avx2"); NULL: PITH_CPU from the environment, else the best */
     int64_t n_ctx;   /* most tokens of one session; 0: the trained context, for models with longrope
                         the one before scaling (memory is taken only as it fills) */
-    int32_t n_batch; /* most tokens of one step; 0: 512 */
+    int32_t n_batch; /* most tokens of one step; 0: 192 */
     int32_t max_logits;   /* most rows of logits of one step; 0: 32. A row takes 4 bytes a token of
                              the vocabulary */
     int32_t max_sessions; /* 0: 64 */

@@ -491,7 +491,7 @@ int cli_cmd_bench(int argc, char **argv)
          "f16 (default), f32 or q8_0: how keys and values are kept", 0, 0, NULL},
         {CLI_TEXT, "k-type", 0, &a.engine.kv_k, "TYPE", "the same for keys alone", 0, 0, NULL},
         {CLI_TEXT, "v-type", 0, &a.engine.kv_v, "TYPE", "the same for values alone", 0, 0, NULL},
-        {CLI_INT, "step", 0, &a.engine.step, "N", "most tokens of one step (default 512)", 1, 65536,
+        {CLI_INT, "step", 0, &a.engine.step, "N", "most tokens of one step (default 192)", 1, 65536,
          NULL},
     };
     const cli_spec spec = {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    DEFAULT_BATCH = 512,
+    DEFAULT_BATCH = 192, // 512 reads prompts 3 % faster and takes 19 MiB more (1B)
     DEFAULT_LOGITS = 32,
     DEFAULT_SESSIONS = 64,
     DEFAULT_PROMPT_BATCH = 64,
