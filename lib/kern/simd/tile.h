@@ -1,17 +1,19 @@
 /*
  * tile: products of packed weights with many columns, for any instruction set. Included once in a
- * file of each level, after a header that defines LEVEL, TILE_ROWS and the ti_ and tf_ functions
- * below, and before the unpacking of formats.
+ * file of each level, which defines before: LEVEL; TILE_ROWS, TILE_COLS and the ti_ and tf_
+ * functions (x86/tile_vec*.h); TILE_PAIRS where products of bytes are added up in 16 bits first
+ * (ti_dot16, ti_widen, ti_dot_signed) and not in 32 at once (ti_dot). The unpacking of formats
+ * comes after it.
  *
  * TILE_ROWS rows x PX_TILE_K values are unpacked once into the member's scratch, as a panel, and
- * multiplied with all columns, up to 12 at a time. A panel is a row of records, one a block:
+ * multiplied with all columns, up to TILE_COLS at a time. A panel is a row of records, one a block:
  *
  *   Q8    | codes of 32 values | scale: f32 each row | offset: f32 each row, where it has one |
  *   Q8K   | 8 or 16 times: codes of 32 or 16 values, scale | minima, where it has them: for each
  *         two sub-blocks a pair of int16 each row | -dmin: f32 each row |
  *
- * Codes: vectors of four consecutive values of each row, as unsigned bytes; "shifted" ones are
- * 128 above the signed code, which the start of the column's integer sum takes back (act.h). A
+ * Codes: vectors of four consecutive values of each row, as unsigned bytes; signed ones stand some
+ * power of two higher, which the start of the column's integer sum takes back (act.h). A
  * product of a vector with four values of a column, which are one 32-bit number for all lanes, is
  * one instruction where the CPU has dot products; there are no sums across lanes, and the scales of
  * all rows are one vector.
@@ -26,24 +28,21 @@
 
 #include <string.h>
 
-#define TILE_INLINE static inline __attribute__((always_inline))
-#define TILE_UNROLL _Pragma("GCC unroll 16")
-
 enum {
-    TILE_K = 2048,      // values of a row in a panel
-    TILE_PANELS = 4,    // of rows, in scratch at once, where columns are many
-    TILE_FEW = 48,      // columns up to which panels go one by one and the next is fetched
-    TILE_COLS = 12,     // columns of a group
-    TILE_COLS_SETS = 4, // bases of addresses: every third column
+    TILE_K = 2048,   // values of a row in a panel
+    TILE_PANELS = 4, // of rows, in scratch at once, where columns are many
+    TILE_FEW = 48,   // columns up to which panels go one by one and the next is fetched
+    TILE_BASES = (TILE_COLS + 2) / 3, // of addresses: every third column
     TILE_VECTOR = 4 * TILE_ROWS,
     TILE_LINE = 64, // bytes that a fetch brings
 };
 
 /* What the arithmetic of a format is. */
 typedef struct tile_kind {
-    int sub;      // values of a scale; 32 with values 32: form Q8
-    bool shifted; // codes are 128 too large
+    int sub;   // values of a scale
+    int shift; // by how much codes are too large, a power of two or 0
     bool minima;
+    int bits; // of codes, unsigned; 8: signed where products of bytes come in pairs
 } tile_kind;
 
 /* Memory that the next panel comes from, fetched into the second-level cache piece by piece while
@@ -63,7 +62,7 @@ typedef struct tile_part {
     const uint8_t *x; // first column
     size_t stride;
     int64_t k, k0; // of a column; where the panel begins
-    float *sums;   // [12, TILE_ROWS], aligned
+    float *sums;   // [TILE_COLS, TILE_ROWS], aligned
 } tile_part;
 
 typedef void (*tile_micro_fn)(const tile_part *t);
@@ -74,20 +73,20 @@ typedef struct tile_format {
     int block_bytes, values; // of a block of weights
     int record, steps;       // of a block: bytes in a panel, scales of a row
     tile_unpack_fn unpack;
-    const tile_micro_fn *micro; // [TILE_COLS]: for 1 to 12 columns
+    const tile_micro_fn *micro; // [TILE_COLS]: for 1, 2, ... columns
 } tile_format;
 
 /* One array of the columns of a group: addresses are a base, 0, 1 or 2 strides and a constant,
  * which x86 adds up in the instruction; 12 bases would not fit its registers. */
 typedef struct tile_array {
-    const uint8_t *at[TILE_COLS_SETS];
+    const uint8_t *at[TILE_BASES];
     size_t stride;
 } tile_array;
 
 TILE_INLINE tile_array tile_array_of(const tile_part *t, size_t offset)
 {
     tile_array a = {.stride = t->stride};
-    for (int i = 0; i < TILE_COLS_SETS; i++)
+    for (int i = 0; i < TILE_BASES; i++)
         a.at[i] = t->x + 3 * (size_t)i * t->stride + offset;
     return a;
 }
@@ -99,7 +98,7 @@ TILE_INLINE const void *tile_at(const tile_array *a, int c)
 
 TILE_INLINE void tile_next(tile_array *a, size_t bytes)
 {
-    for (int i = 0; i < TILE_COLS_SETS; i++)
+    for (int i = 0; i < TILE_BASES; i++)
         a->at[i] += bytes;
 }
 
@@ -118,6 +117,53 @@ TILE_INLINE void tile_fetch(tile_ahead *a)
     }
 }
 
+/* ---- integer sums */
+
+/* Where the sum of a sub-block begins: shift times less than the sum of its values, of which
+ * `start` has 128 times. */
+TILE_INLINE ti tile_start(const uint8_t *start, const int n, const tile_kind kind)
+{
+    if (kind.shift == 0)
+        return ti_zero();
+    ti sum = ti_all(start);
+    if (n == 2)
+        sum = ti_add(sum, ti_all(start + 4));
+    return kind.shift == PX_ACT_SHIFT
+               ? sum
+               : ti_right32_signed(sum, __builtin_ctz(PX_ACT_SHIFT / kind.shift));
+}
+
+/* The products of a sub-block with n columns: whole[c] plus the sum of w * x. */
+TILE_INLINE void tile_dots(const uint8_t *p, const tile_array *q, ti *whole, const int n,
+                           const tile_kind kind)
+{
+#ifdef TILE_PAIRS
+    // 16 bits hold so many sums of two products with |x| <= 127
+    const int n_vectors = kind.sub / 4, fit = kind.bits <= 4 ? 8 : kind.bits == 5 ? 4 : 2;
+    const int step = fit < n_vectors ? fit : n_vectors;
+    for (int v0 = 0; kind.bits < 8 && v0 < n_vectors; v0 += step) {
+        ti some[TILE_COLS];
+        TILE_UNROLL for (int c = 0; c < n; c++) some[c] = ti_zero();
+        TILE_UNROLL for (int v = 0; v < step; v++)
+        {
+            const ti w = ti_load(p + (v0 + v) * TILE_VECTOR);
+            TILE_UNROLL for (int c = 0; c < n; c++) some[c] =
+                ti_dot16(some[c], w, (const uint8_t *)tile_at(q, c) + 4 * (v0 + v));
+        }
+        TILE_UNROLL for (int c = 0; c < n; c++) whole[c] = ti_widen(whole[c], some[c]);
+    }
+    if (kind.bits < 8)
+        return;
+#define ti_dot ti_dot_signed
+#endif
+    TILE_UNROLL for (int v = 0; v < kind.sub / 4; v++)
+    {
+        const ti w = ti_load(p + v * TILE_VECTOR);
+        TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
+            ti_dot(whole[c], w, (const uint8_t *)tile_at(q, c) + 4 * v);
+    }
+}
+
 /* ---- blocks of 32 */
 
 TILE_INLINE void tile_q8(const tile_part *t, const int n, const tile_kind kind)
@@ -126,21 +172,15 @@ TILE_INLINE void tile_q8(const tile_part *t, const int n, const tile_kind kind)
     tile_array q = tile_array_of(t, (size_t)t->k0);
     tile_array d = tile_array_of(t, px_q8_d_offset(t->k) + b0);
     tile_array other =
-        tile_array_of(t, (kind.shifted ? px_q8_start_offset(t->k) : px_q8_ds_offset(t->k)) + b0);
+        tile_array_of(t, (kind.shift > 0 ? px_q8_start_offset(t->k) : px_q8_ds_offset(t->k)) + b0);
     const uint8_t *p = t->panel;
     tf sum[TILE_COLS];
     TILE_UNROLL for (int c = 0; c < n; c++) sum[c] = tf_zero();
     for (int64_t b = 0; b < t->n_blocks; b++) {
         ti whole[TILE_COLS];
         tile_fetch(t->ahead);
-        TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
-            kind.shifted ? ti_all(tile_at(&other, c)) : ti_zero();
-        TILE_UNROLL for (int v = 0; v < PX_Q8_BLOCK / 4; v++)
-        {
-            const ti w = ti_load(p + v * TILE_VECTOR);
-            TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
-                ti_dot(whole[c], w, (const uint8_t *)tile_at(&q, c) + 4 * v);
-        }
+        TILE_UNROLL for (int c = 0; c < n; c++) whole[c] = tile_start(tile_at(&other, c), 1, kind);
+        tile_dots(p, &q, whole, n, kind);
         p += PX_Q8_BLOCK / 4 * TILE_VECTOR;
         const tf scale = tf_load(p);
         TILE_UNROLL for (int c = 0; c < n; c++) sum[c] =
@@ -181,13 +221,13 @@ TILE_INLINE const uint8_t *tile_minima(const uint8_t *p, const tile_array *sums,
 
 TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
 {
-    const int n_subs = PX_Q8K_BLOCK / kind.sub;
+    const int n_subs = PX_Q8K_BLOCK / kind.sub, n_starts = kind.sub / PX_Q8K_SUM;
     const size_t b0 = (size_t)(t->k0 / PX_Q8K_BLOCK);
     const size_t other_bytes =
-        kind.shifted ? PX_Q8K_BLOCK / PX_Q8K_SUM * 4 : (size_t)n_subs * sizeof(int16_t);
+        kind.shift > 0 ? PX_Q8K_BLOCK / PX_Q8K_SUM * 4 : (size_t)n_subs * sizeof(int16_t);
     tile_array q = tile_array_of(t, (size_t)t->k0);
     tile_array d = tile_array_of(t, px_q8k_d_offset(t->k) + b0 * 4);
-    tile_array other = tile_array_of(t, (kind.shifted     ? px_q8k_start_offset(t->k)
+    tile_array other = tile_array_of(t, (kind.shift > 0   ? px_q8k_start_offset(t->k)
                                          : kind.sub == 16 ? px_q8k_sums_offset(t->k)
                                                           : px_q8k_sums32_offset(t->k)) +
                                             b0 * other_bytes);
@@ -203,23 +243,9 @@ TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
         for (int s = 0; s < n_subs; s++) {
             ti whole[TILE_COLS];
             tile_fetch(t->ahead);
-            TILE_UNROLL for (int c = 0; c < n; c++)
-            {
-                whole[c] = ti_zero();
-                if (kind.shifted) {
-                    const uint8_t *start =
-                        (const uint8_t *)tile_at(&other, c) + s * kind.sub / PX_Q8K_SUM * 4;
-                    whole[c] = ti_all(start);
-                    if (kind.sub == 32)
-                        whole[c] = ti_add(whole[c], ti_all(start + 4));
-                }
-            }
-            TILE_UNROLL for (int v = 0; v < kind.sub / 4; v++)
-            {
-                const ti w = ti_load(p + v * TILE_VECTOR);
-                TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
-                    ti_dot(whole[c], w, (const uint8_t *)tile_at(&q, c) + 4 * v);
-            }
+            TILE_UNROLL for (int c = 0; c < n; c++) whole[c] =
+                tile_start((const uint8_t *)tile_at(&other, c) + s * n_starts * 4, n_starts, kind);
+            tile_dots(p, &q, whole, n, kind);
             tile_next(&q, (size_t)kind.sub);
             const tf scale = tf_load(p + kind.sub / 4 * TILE_VECTOR);
             TILE_UNROLL for (int c = 0; c < n; c++) group[c] =
@@ -244,32 +270,44 @@ TILE_INLINE void tile_q8k(const tile_part *t, const int n, const tile_kind kind)
                     (!minima        ? 0         \
                      : values == 32 ? 1         \
                                     : values / sub / 2 + 1)))
-#define TILE_MICRO_N(name, form, n, sub, shifted, minima)                        \
+#define TILE_MICRO_N(name, form, n, ...)                                         \
     static __attribute__((noinline)) void micro_##name##_##n(const tile_part *t) \
     {                                                                            \
-        form(t, n, (tile_kind){sub, shifted, minima});                           \
+        form(t, n, (tile_kind){__VA_ARGS__});                                    \
     }
-#define TILE_MICRO(name, form, sub, shifted, minima)                              \
-    enum {                                                                        \
-        RECORD_##name = TILE_RECORD(form##_values, sub, minima),                  \
-        STEPS_##name = form##_values / sub                                        \
-    };                                                                            \
-    TILE_MICRO_N(name, form, 1, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 2, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 3, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 4, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 5, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 6, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 7, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 8, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 9, sub, shifted, minima)                             \
-    TILE_MICRO_N(name, form, 10, sub, shifted, minima)                            \
-    TILE_MICRO_N(name, form, 11, sub, shifted, minima)                            \
-    TILE_MICRO_N(name, form, 12, sub, shifted, minima)                            \
-    static const tile_micro_fn MICRO_##name[TILE_COLS] = {                        \
-        micro_##name##_1, micro_##name##_2,  micro_##name##_3,  micro_##name##_4, \
-        micro_##name##_5, micro_##name##_6,  micro_##name##_7,  micro_##name##_8, \
-        micro_##name##_9, micro_##name##_10, micro_##name##_11, micro_##name##_12};
+#define TILE_MICRO_4(name, form, ...)        \
+    TILE_MICRO_N(name, form, 1, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 2, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 3, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 4, __VA_ARGS__)
+#define TILE_MICRO_8(name, form, ...)        \
+    TILE_MICRO_4(name, form, __VA_ARGS__)    \
+    TILE_MICRO_N(name, form, 5, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 6, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 7, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 8, __VA_ARGS__)
+#define TILE_MICRO_12(name, form, ...)        \
+    TILE_MICRO_8(name, form, __VA_ARGS__)     \
+    TILE_MICRO_N(name, form, 9, __VA_ARGS__)  \
+    TILE_MICRO_N(name, form, 10, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 11, __VA_ARGS__) \
+    TILE_MICRO_N(name, form, 12, __VA_ARGS__)
+#define TILE_LIST_4(name) micro_##name##_1, micro_##name##_2, micro_##name##_3, micro_##name##_4
+#define TILE_LIST_8(name) \
+    TILE_LIST_4(name), micro_##name##_5, micro_##name##_6, micro_##name##_7, micro_##name##_8
+#define TILE_LIST_12(name) \
+    TILE_LIST_8(name), micro_##name##_9, micro_##name##_10, micro_##name##_11, micro_##name##_12
+#define TILE_GLUE(a, b)    a##b
+#define TILE_BY_COLS(a, b) TILE_GLUE(a, b)
+
+#define TILE_MICRO(name, form, sub, shift, minima, bits)                                          \
+    enum {                                                                                        \
+        RECORD_##name = TILE_RECORD(form##_values, sub, minima),                                  \
+        STEPS_##name = form##_values / sub                                                        \
+    };                                                                                            \
+    TILE_BY_COLS(TILE_MICRO_, TILE_COLS)                                                          \
+    (name, form, sub, shift, minima, bits) static const tile_micro_fn MICRO_##name[TILE_COLS] = { \
+        TILE_BY_COLS(TILE_LIST_, TILE_COLS)(name)};
 
 /* ---- the whole product */
 

@@ -6,10 +6,12 @@
 #include "kern/ref/codes.h"
 
 /* Products of every format with whole-number codes, at each level, of few and of many columns. */
-#define PX_X86_DECLARE(id, name)                                            \
-    void px_avx2_mul_##name(const px_mul *m, int64_t row0, int64_t row1);   \
-    void px_avx512_mul_##name(const px_mul *m, int64_t row0, int64_t row1); \
-    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);   \
+#define PX_X86_DECLARE(id, name)                                             \
+    void px_avx2_mul_##name(const px_mul *m, int64_t row0, int64_t row1);    \
+    void px_avx512_mul_##name(const px_mul *m, int64_t row0, int64_t row1);  \
+    void px_avx2_tile_##name(const px_mul *m, int64_t row0, int64_t row1);   \
+    void px_avx512_tile_##name(const px_mul *m, int64_t row0, int64_t row1); \
+    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);    \
     void px_vnni_tile_##name(const px_mul *m, int64_t row0, int64_t row1);
 PX_UNPACKED(PX_X86_DECLARE)
 #undef PX_X86_DECLARE

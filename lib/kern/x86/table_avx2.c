@@ -6,11 +6,14 @@
 #define LEVEL(name) px_avx2_##name
 #include "kern/simd/ops.h"
 
-enum { FLOAT_TILE_FROM = 48, NF4_TILE_FROM = 2 };
+enum { TILE_FROM = 4, FLOAT_TILE_FROM = 48, NF4_TILE_FROM = 2 };
 
 void px_kern_add_avx2(px_kern *kern)
 {
-#define ADD(id, name) kern->mul[px_kern_slot(id)] = px_avx2_mul_##name;
+#define ADD(id, name)                                   \
+    kern->mul[px_kern_slot(id)] = px_avx2_mul_##name;   \
+    kern->tile[px_kern_slot(id)] = px_avx2_tile_##name; \
+    kern->tile_from[px_kern_slot(id)] = TILE_FROM;
     PX_UNPACKED(ADD)
 #undef ADD
     kern->mul[px_kern_slot(PX_F32)] = px_avx2_mul_f32;
