@@ -683,7 +683,7 @@ typedef struct pith_request {
     pith_logits_fn on_logits; /* may be NULL */
     void *user;
     pith_speculation speculation;
-    int32_t max_draft; /* most guesses of a step, up to 31 and one less than max_logits; 0: 7 */
+    int32_t max_draft; /* most guesses of a step, to 31; 0: to 7, and no bit of logits changes */
 } pith_request;
 
 typedef struct pith_result {

@@ -272,7 +272,10 @@ int cli_cmd_run(int argc, char **argv)
          0, 0, NULL},
         {CLI_TEXT, "draft", 0, &a.draft, "MODEL",
          "a smaller model with the same vocabulary that guesses", 0, 0, NULL},
-        {CLI_INT, "draft-max", 0, &a.draft_max, "N", "most guesses of a step (7)", 1, 31, NULL},
+        {CLI_INT, "draft-max", 0, &a.draft_max, "N",
+         "most guesses of a step (default: as many as leave every bit of the logits\nas it is, up "
+         "to 7; more are faster where they come true)",
+         1, 31, NULL},
         CLI_SAMPLING_ROWS(&a.sampling),
         CLI_ENGINE_ROWS(&a.engine),
         CLI_OVERFLOW_ROWS(&a.engine),

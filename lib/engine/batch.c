@@ -115,6 +115,10 @@ static void plan_guesses(plan *p, const px_batch *b)
             most = e->setup.n_batch - p->n_tokens;
         if (most > e->setup.max_logits - p->n_rows - (reading ? 1 : 0))
             most = e->setup.max_logits - p->n_rows - (reading ? 1 : 0);
+        /* Unless told otherwise, guesses do not change which kernels compute the step. */
+        if (a->request.max_draft == 0 && p->n_tokens <= e->exact_columns &&
+            most > e->exact_columns - p->n_tokens)
+            most = e->exact_columns - p->n_tokens;
         if (most < 1 || (reading && a->request.speculation == PITH_SPECULATE_AUTO))
             continue;
         int32_t n = px_guess(a, (int32_t)most, p->n_tokens, writers);

@@ -159,6 +159,28 @@ static pith_status fill(pith_engine *e, pith_error *err)
     return made ? PITH_OK : px_fail_memory(err, "an engine's steps");
 }
 
+static int32_t least_tile(const px_kern *kern, const px_matrix *m, int32_t least)
+{
+    int slot = px_kern_slot(m->dtype);
+    return kern->tile[slot] && kern->tile_from[slot] < least ? kern->tile_from[slot] : least;
+}
+
+/* Kernels for few columns, of products as of attention, compute each column as if it were alone;
+ * tiles add in another order. */
+static int32_t exact_columns(const pith_engine *e)
+{
+    enum { MOST = 8 }; // attention: level avx512bf16 takes nine and more by bf16
+    const px_weights *w = &e->model->weights;
+    int32_t least = least_tile(&e->kern, &w->head, MOST + 1);
+    for (int32_t i = 0; i < e->model->hp.n_layers; i++) {
+        const px_layer *l = &w->layers[i];
+        const px_matrix *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+        for (size_t j = 0; j < sizeof all / sizeof all[0]; j++)
+            least = least_tile(&e->kern, all[j], least);
+    }
+    return least > 1 ? least - 1 : 1;
+}
+
 pith_status px_engine_make(const pith_model *model, const pith_engine_options *options,
                            px_pool *pool, pith_engine **out, pith_error *err)
 {
@@ -178,6 +200,7 @@ pith_status px_engine_make(const pith_model *model, const pith_engine_options *o
         pith_engine_free(e);
         return st;
     }
+    e->exact_columns = exact_columns(e);
     *out = e;
     return PITH_OK;
 }

@@ -58,8 +58,9 @@ struct pith_engine {
     px_part *parts;   // [max_sessions] of the step at hand
     px_batch batch;   // answers in flight, room for max_sessions
     px_costs costs;
-    pith_engine *draft; // with the draft model, or NULL
-    bool borrows_pool;  // the pool is another engine's
+    int32_t exact_columns; // steps of up to so many give each column the bits that it has alone
+    pith_engine *draft;    // with the draft model, or NULL
+    bool borrows_pool;     // the pool is another engine's
     int32_t n_sessions;
     uint64_t n_steps, n_computed, n_generated, n_drafted, n_accepted; // pith_engine_info
     bool busy;                                                        // inside a call

@@ -10,6 +10,7 @@ enum {
     TRY = 2,         // guesses of a try where it does not seem to pay
     FIRST_WAIT = 16, // steps before a try
     LONGEST_WAIT = 256,
+    LEAST_SEEN = 2,  // steps of a number of columns, before the average of their times counts
     PLAIN_EVERY = 64 // so often a step without guesses, to know what it costs by now
 };
 
@@ -24,9 +25,13 @@ void px_costs_note(px_costs *c, int64_t columns, double seconds)
     if (columns < 1 || columns > PX_COST_COLUMNS || seconds <= 0)
         return;
     double *at = &c->step[columns];
-    if (*at > 0 && seconds > 2 * *at)
+    if (c->seen[columns] < LEAST_SEEN) { // the first ones may be slow: caches, page faults
+        *at = c->seen[columns]++ > 0 && *at < seconds ? *at : seconds;
+        return;
+    }
+    if (seconds > 2 * *at)
         seconds = 2 * *at; // somebody else had the processor
-    *at += *at > 0 ? ((double)STEP_WEIGHT * (seconds - *at)) : seconds;
+    *at += (double)STEP_WEIGHT * (seconds - *at);
 }
 
 double px_costs_of(const px_costs *c, int64_t columns)
@@ -200,8 +205,11 @@ int32_t px_guess(pith_answer *a, int32_t most, int64_t columns, int32_t writers)
     g->draft_seconds = 0;
     if (most > g->most)
         most = g->most;
-    /* The first step of all is plain, so that gains can be told. */
-    if (g->mode == PITH_SPECULATE_OFF || most < 1 || px_costs_of(&s->engine->costs, columns) == 0)
+    if (g->mode == PITH_SPECULATE_OFF || most < 1)
+        return 0;
+    /* The first steps of all are plain, so that gains can be told. */
+    const px_costs *c = &s->engine->costs;
+    if (columns == writers && columns <= PX_COST_COLUMNS && c->seen[columns] < LEAST_SEEN)
         return 0;
     bool draft = s->draft && g->mode != PITH_SPECULATE_NGRAM;
     int64_t from = -1;

@@ -35,8 +35,9 @@ enum {
 
 /* Running averages of an engine. 0: not measured. */
 typedef struct px_costs {
-    double step[PX_COST_COLUMNS + 1]; // seconds of a step that only writes, by its columns
-    double draft;                     // seconds of one guess of the draft model
+    double step[PX_COST_COLUMNS + 1];  // seconds of a step that only writes, by its columns
+    uint8_t seen[PX_COST_COLUMNS + 1]; // measurements, as far as LEAST_SEEN of spec.c
+    double draft;                      // seconds of one guess of the draft model
 } px_costs;
 
 void px_costs_note(px_costs *c, int64_t columns, double seconds);

@@ -46,6 +46,8 @@ static void costs_lie_between_what_was_measured(void **state)
     assert_true(px_costs_of(&c, 1) == 0.010 && px_costs_of(&c, 5) == 0.018);
     assert_true(fabs(px_costs_of(&c, 3) - 0.014) < 1e-12);
     assert_true(px_costs_of(&c, 9) > 0.018 && px_costs_of(&c, 9) < 0.030);
+    px_costs_note(&c, 1, 0.018); // of the first two the less
+    assert_true(px_costs_of(&c, 1) == 0.010);
     px_costs_note(&c, 1, 0.018);
     assert_true(fabs(px_costs_of(&c, 1) - 0.011) < 1e-12); // an eighth of the way
     px_costs_note(&c, 1, 100);                             // counts as twice the average
@@ -242,6 +244,44 @@ static void greedy_answers_are_the_same(void **state)
         }
 }
 
+/* Unless max_draft says otherwise, no bit of the logits changes: at each level, for f16 keys too.
+ */
+static void guesses_by_default_change_no_bit(void **state)
+{
+    (void)state;
+    need_model();
+    static taken plain, got;
+    bool runs;
+    for (int32_t level = 0; pith_cpu_level(level, &runs); level++)
+        for (int kv = 0; runs && kv < 2; kv++) {
+            pith_engine_options o = engine_options(0);
+            o.cpu = pith_cpu_level(level, NULL);
+            o.k_type = o.v_type = kv ? "f16" : "f32";
+            pith_engine *e = engine_with_itself(o);
+            int64_t accepted = 0;
+            for (int i = 0; i < N_TEXTS; i++) {
+                ids context = ids_of(TEXTS[i]);
+                for (int mode = -1; mode < 2; mode++) {
+                    taken *out = mode < 0 ? &plain : &got;
+                    pith_session *s = session_of(e, PITH_OVERFLOW_ERROR, 0);
+                    pith_request r =
+                        asking(&context, 40, mode < 0 ? PITH_SPECULATE_OFF : MODES[mode], out);
+                    pith_result result = PITH_INIT(pith_result);
+                    assert_ok(pith_generate(s, &r, &result, &err));
+                    accepted += result.n_accepted;
+                    pith_session_free(s);
+                    if (mode < 0)
+                        continue;
+                    assert_memory_equal(got.tokens, plain.tokens, sizeof got.tokens);
+                    assert_memory_equal(got.logprobs, plain.logprobs, sizeof got.logprobs);
+                    assert_memory_equal(got.leads, plain.leads, sizeof got.leads);
+                }
+            }
+            assert_true(accepted > 100);
+            pith_engine_free(e);
+        }
+}
+
 static void seeds_and_options_give_the_same(void **state)
 {
     (void)state;
@@ -292,7 +332,7 @@ static void seeds_and_options_give_the_same(void **state)
 
 /* ---- distribution */
 
-enum { KEEP = 3, CELLS = KEEP * KEEP * KEEP, DRAWS = 3000 };
+enum { KEEP = 3, CELLS = KEEP * KEEP * KEEP, DRAWS = 1000 };
 
 typedef struct choice {
     int32_t ids[KEEP]; // that top_k leaves
@@ -664,6 +704,7 @@ int main(void)
         cmocka_unit_test(costs_lie_between_what_was_measured),
         cmocka_unit_test(guesses_are_made_where_they_pay),
         cmocka_unit_test(greedy_answers_are_the_same),
+        cmocka_unit_test(guesses_by_default_change_no_bit),
         cmocka_unit_test(seeds_and_options_give_the_same),
         cmocka_unit_test(what_is_drawn_is_distributed_as_the_model_says),
         cmocka_unit_test(sessions_are_rolled_back),
