@@ -32,6 +32,7 @@ enum { LANES = PX_FIT_LANES, MOST = PX_FIT_BLOCK };
 typedef struct lanes {
     float x[MOST][LANES]; // normalised
     float w[MOST][LANES];
+    bool weighted;              // otherwise w is 1 in all lanes that are used
     int n;                      // values of a block
     float amax[LANES];          // what x was divided by
     float peak[LANES];          // the value of largest magnitude
@@ -81,13 +82,20 @@ typedef struct sums {
     float error[LANES], xv[LANES], vv[LANES];
 } sums;
 
+static inline float quotient(float a, float b, float otherwise)
+{
+    return b != 0.0f ? a / b : otherwise;
+}
+
 static inline void inverse_of(const float *d, float *inverse)
 {
     EACH_LANE
-    inverse[l] = d[l] != 0.0f ? 1.0f / d[l] : 0.0f;
+    inverse[l] = quotient(1.0f, d[l], 0.0f);
 }
 
-static void measure(const lanes *b, const book *g, const float *d, sums *out)
+/* weighted is known where this is inlined: without weights two of six products go. */
+static inline __attribute__((always_inline)) void
+measure_as(const lanes *b, const book *g, const float *d, bool weighted, bool coded, sums *out)
 {
     float inverse[LANES];
     inverse_of(d, inverse);
@@ -96,10 +104,12 @@ static void measure(const lanes *b, const book *g, const float *d, sums *out)
         const vf scale = vf_load(d + l), in = vf_load(inverse + l);
         vf error = vf_zero(), xv = vf_zero(), vv = vf_zero();
         for (int i = 0; i < b->n; i++) {
-            const vf x = vf_load(&b->x[i][l]), w = vf_load(&b->w[i][l]), u = vf_mul(x, in);
-            const vf v = g->n > 0 ? FIT_NEAREST(g, u) : round_in(u, lo, hi);
-            const vf e = vf_sub(x, vf_mul(scale, v)), wv = vf_mul(w, v);
-            error = vf_add(error, vf_mul(vf_mul(w, e), e));
+            const vf x = vf_load(&b->x[i][l]), u = vf_mul(x, in);
+            const vf v = coded ? FIT_NEAREST(g, u) : round_in(u, lo, hi);
+            const vf e = vf_sub(x, vf_mul(scale, v));
+            const vf we = weighted ? vf_mul(vf_load(&b->w[i][l]), e) : e;
+            const vf wv = weighted ? vf_mul(vf_load(&b->w[i][l]), v) : v;
+            error = vf_add(error, vf_mul(we, e));
             xv = vf_add(xv, vf_mul(wv, x));
             vv = vf_add(vv, vf_mul(wv, v));
         }
@@ -109,13 +119,24 @@ static void measure(const lanes *b, const book *g, const float *d, sums *out)
     }
 }
 
+static void measure(const lanes *b, const book *g, const float *d, sums *out)
+{
+    if (g->n > 0)
+        measure_as(b, g, d, true, true, out);
+    else if (b->weighted)
+        measure_as(b, g, d, true, false, out);
+    else
+        measure_as(b, g, d, false, false, out);
+}
+
 /* Of x ~ d q + m: the error; the sums of q, q q and x q. */
 typedef struct affine_sums {
     float error[LANES], q[LANES], qq[LANES], xq[LANES];
 } affine_sums;
 
-static void measure_affine(const lanes *b, int top, const float *d, const float *m,
-                           affine_sums *out)
+static inline __attribute__((always_inline)) void measure_affine_as(const lanes *b, int top,
+                                                                    const float *d, const float *m,
+                                                                    bool weighted, affine_sums *out)
 {
     float inverse[LANES];
     inverse_of(d, inverse);
@@ -124,10 +145,12 @@ static void measure_affine(const lanes *b, int top, const float *d, const float 
         const vf scale = vf_load(d + l), in = vf_load(inverse + l), low = vf_load(m + l);
         vf error = vf_zero(), sq = vf_zero(), sqq = vf_zero(), sxq = vf_zero();
         for (int i = 0; i < b->n; i++) {
-            const vf x = vf_load(&b->x[i][l]), w = vf_load(&b->w[i][l]);
-            const vf q = round_in(vf_mul(vf_sub(x, low), in), lo, hi);
-            const vf e = vf_sub(vf_sub(x, low), vf_mul(scale, q)), wq = vf_mul(w, q);
-            error = vf_add(error, vf_mul(vf_mul(w, e), e));
+            const vf x = vf_load(&b->x[i][l]), above = vf_sub(x, low);
+            const vf q = round_in(vf_mul(above, in), lo, hi);
+            const vf e = vf_sub(above, vf_mul(scale, q));
+            const vf we = weighted ? vf_mul(vf_load(&b->w[i][l]), e) : e;
+            const vf wq = weighted ? vf_mul(vf_load(&b->w[i][l]), q) : q;
+            error = vf_add(error, vf_mul(we, e));
             sq = vf_add(sq, wq);
             sqq = vf_add(sqq, vf_mul(wq, q));
             sxq = vf_add(sxq, vf_mul(wq, x));
@@ -139,6 +162,15 @@ static void measure_affine(const lanes *b, int top, const float *d, const float 
     }
 }
 
+static void measure_affine(const lanes *b, int top, const float *d, const float *m,
+                           affine_sums *out)
+{
+    if (b->weighted)
+        measure_affine_as(b, top, d, m, true, out);
+    else
+        measure_affine_as(b, top, d, m, false, out);
+}
+
 /* ---- blocks to lanes and back */
 
 /* n blocks of `values`; `share` blocks in a row are divided by the largest magnitude of them all.
@@ -146,6 +178,7 @@ static void measure_affine(const lanes *b, int top, const float *d, const float 
 static void fill_lanes(lanes *b, const float *x, const float *w, int n, int values, int share)
 {
     b->n = values;
+    b->weighted = w != NULL;
     for (int l = n; l < LANES; l++) {
         b->amax[l] = b->peak[l] = 0.0f;
         for (int i = 0; i < values; i++)
@@ -233,7 +266,7 @@ static inline float promised(const sums *m, int l, float d, float next)
 
 static inline float solved(const sums *m, int l, float d)
 {
-    return m->vv[l] > 0.0f ? m->xv[l] / m->vv[l] : d;
+    return quotient(m->xv[l], m->vv[l], d);
 }
 
 static void fit_scale(const lanes *b, const book *g, bool f16, float *best)
@@ -280,35 +313,46 @@ static void fit_scale(const lanes *b, const book *g, bool f16, float *best)
     }
 }
 
-/* The least squares d and m for the codes of a measurement at d, m, with m <= 0 where `below`; and
- * the error that they promise. */
-static inline float solve_affine(const lanes *b, const affine_sums *s, int l, bool below, float *d,
-                                 float *m)
+/* Moves each lane's d and m to the least squares ones for the codes of a measurement at d, m, with
+ * m <= 0 where `below`; error: what they promise. Without branches, so that it becomes vectors. */
+static inline __attribute__((always_inline)) void
+solve_affine_as(const lanes *b, const affine_sums *s, bool below, float *restrict d,
+                float *restrict m, float *restrict error)
 {
-    const float w = b->sw[l], x = b->sx[l], q = s->q[l], qq = s->qq[l], xq = s->xq[l];
-    const float det = w * qq - q * q;
-    const bool ok = det > 0.0f;
-    const float by = ok ? 1.0f / det : 0.0f;
-    float d1 = ok ? (w * xq - x * q) * by : *d, m1 = ok ? (x * qq - q * xq) * by : *m;
-    const float a = *d - d1, c = *m - m1;
-    float error = s->error[l] - (a * a * qq + 2.0f * a * c * q + c * c * w);
-    if (below && m1 > 0.0f) {
-        const float d2 = qq > 0.0f ? xq / qq : *d;
-        const float f = d2 - d1;
-        error += f * f * qq - 2.0f * f * m1 * q + m1 * m1 * w;
-        d1 = d2;
-        m1 = 0.0f;
+    EACH_LANE
+    {
+        const float w = b->sw[l], x = b->sx[l], q = s->q[l], qq = s->qq[l], xq = s->xq[l];
+        const float det = w * qq - q * q, by = 1.0f / (det > 0.0f ? det : 1.0f);
+        const float d0 = d[l], m0 = m[l], d2 = (w * xq - x * q) * by, m2 = (x * qq - q * xq) * by;
+        float d1 = det > 0.0f ? d2 : d0, m1 = det > 0.0f ? m2 : m0;
+        const float a = d0 - d1, c = m0 - m1;
+        float e = s->error[l] - (a * a * qq + 2.0f * a * c * q + c * c * w);
+        if (below) {
+            const float alone = xq / (qq > 0.0f ? qq : 1.0f), d3 = qq > 0.0f ? alone : d0;
+            const float f = d3 - d1, more = f * f * qq - 2.0f * f * m1 * q + m1 * m1 * w;
+            e = m1 > 0.0f ? e + more : e;
+            d1 = m1 > 0.0f ? d3 : d1;
+            m1 = m1 > 0.0f ? 0.0f : m1;
+        }
+        d[l] = d1 >= 0.0f ? d1 : d0; // NaN too
+        m[l] = d1 >= 0.0f ? m1 : m0;
+        error[l] = d1 >= 0.0f ? e : s->error[l];
     }
-    if (!(d1 >= 0.0f)) // NaN too
-        return s->error[l];
-    *d = d1;
-    *m = m1;
-    return error;
+}
+
+static void solve_affine(const lanes *b, const affine_sums *s, bool below, float *restrict d,
+                         float *restrict m, float *restrict error)
+{
+    if (below)
+        solve_affine_as(b, s, true, d, m, error);
+    else
+        solve_affine_as(b, s, false, d, m, error);
 }
 
 static void fit_affine(const lanes *b, int hi, bool f16, bool below, float *best_d, float *best_m)
 {
     float low[LANES], high[LANES], d[LANES], m[LANES], next_d[LANES], next_m[LANES], least[LANES];
+    float error[LANES];
     affine_sums s;
     EACH_LANE
     {
@@ -334,12 +378,12 @@ static void fit_affine(const lanes *b, int hi, bool f16, bool below, float *best
         }
         for (int k = 0; k < 2; k++) {
             measure_affine(b, hi, d, m, &s);
+            solve_affine(b, &s, below, d, m, error);
             EACH_LANE
             {
-                const float error = solve_affine(b, &s, l, below, &d[l], &m[l]);
-                next_d[l] = error < least[l] ? d[l] : next_d[l];
-                next_m[l] = error < least[l] ? m[l] : next_m[l];
-                least[l] = error < least[l] ? error : least[l];
+                next_d[l] = error[l] < least[l] ? d[l] : next_d[l];
+                next_m[l] = error[l] < least[l] ? m[l] : next_m[l];
+                least[l] = error[l] < least[l] ? error[l] : least[l];
             }
         }
     }
@@ -363,8 +407,8 @@ static void fit_affine(const lanes *b, int hi, bool f16, bool below, float *best
             best_d[l] = s.error[l] < least[l] ? d[l] : best_d[l];
             best_m[l] = s.error[l] < least[l] ? m[l] : best_m[l];
             least[l] = s.error[l] < least[l] ? s.error[l] : least[l];
-            (void)solve_affine(b, &s, l, below, &next_d[l], &next_m[l]);
         }
+        solve_affine(b, &s, below, next_d, next_m, error);
     }
 }
 
@@ -488,7 +532,7 @@ static void solve_super(const sums *m, state *t, int share)
     share_sum(xv, share);
     share_sum(vv, share);
     EACH_LANE
-    t->d[l] = vv[l] > 0.0f ? xv[l] / vv[l] : t->d[l];
+    t->d[l] = quotient(xv[l], vv[l], t->d[l]);
 }
 
 /* Integer scales move to a neighbour that is better with codes of its own. */
@@ -521,14 +565,14 @@ static void search_super(const lanes *b, const book *g, const px_super *f, const
         share_f16(b, t->d, f->n_sub);
         EACH_LANE
         {
-            const float sc = t->d[l] != 0.0f ? alone[l] / t->d[l] : 0.0f;
+            const float sc = quotient(alone[l], t->d[l], 0.0f);
             t->sc[l] = whole(hold(sc, (float)f->sc_lo, (float)f->sc_hi));
         }
         measure_state(b, g, t, &m);
         keep_better(best, t, f->n_sub);
         EACH_LANE
         {
-            const float sc = t->d[l] != 0.0f ? solved(&m, l, 0.0f) / t->d[l] : 0.0f;
+            const float sc = quotient(solved(&m, l, 0.0f), t->d[l], 0.0f);
             t->sc[l] = whole(hold(sc, (float)f->sc_lo, (float)f->sc_hi));
         }
         measure_state(b, g, t, &m);
@@ -602,29 +646,32 @@ static void measure_pair(const lanes *b, int hi, state *t, affine_sums *s)
  * nine promises. */
 static void choose_pairs(const lanes *b, const affine_sums *s, float top, state *t)
 {
+    float d[LANES], m[LANES], error[LANES], sc0[LANES], mn0[LANES], least[LANES];
     EACH_LANE
     {
-        const float w = b->sw[l], q = s->q[l], qq = s->qq[l];
-        float d = t->d[l] * t->sc[l], m = -t->dmin[l] * t->mn[l];
-        (void)solve_affine(b, s, l, true, &d, &m);
-        const float in_d = t->d[l] > 0.0f ? 1.0f / t->d[l] : 0.0f;
-        const float in_m = t->dmin[l] > 0.0f ? 1.0f / t->dmin[l] : 0.0f;
-        const float sc0 = whole(hold(d * in_d, 0.0f, top));
-        const float mn0 = whole(hold(-m * in_m, 0.0f, top));
-        float least = INFINITY, sc = sc0, mn = mn0;
-        for (int i = -1; i <= 1; i++) {
-            for (int k = -1; k <= 1; k++) {
-                const float sc1 = hold(sc0 + (float)i, 0.0f, top);
-                const float mn1 = hold(mn0 + (float)k, 0.0f, top);
-                const float a = t->d[l] * sc1 - d, c = -t->dmin[l] * mn1 - m;
-                const float more = a * a * qq + 2.0f * a * c * q + c * c * w;
-                sc = more < least ? sc1 : sc;
-                mn = more < least ? mn1 : mn;
-                least = more < least ? more : least;
-            }
+        d[l] = t->d[l] * t->sc[l];
+        m[l] = -t->dmin[l] * t->mn[l];
+    }
+    solve_affine(b, s, true, d, m, error);
+    EACH_LANE
+    {
+        const float in_d = 1.0f / (t->d[l] > 0.0f ? t->d[l] : 1.0f);
+        const float in_m = 1.0f / (t->dmin[l] > 0.0f ? t->dmin[l] : 1.0f);
+        sc0[l] = whole(hold(t->d[l] > 0.0f ? d[l] * in_d : 0.0f, 0.0f, top));
+        mn0[l] = whole(hold(t->dmin[l] > 0.0f ? -m[l] * in_m : 0.0f, 0.0f, top));
+        least[l] = INFINITY;
+    }
+    for (int pair = 0; pair < 9; pair++) {
+        EACH_LANE
+        {
+            const float sc1 = hold(sc0[l] + (float)(pair / 3 - 1), 0.0f, top);
+            const float mn1 = hold(mn0[l] + (float)(pair % 3 - 1), 0.0f, top);
+            const float a = t->d[l] * sc1 - d[l], c = -t->dmin[l] * mn1 - m[l];
+            const float more = a * a * s->qq[l] + 2.0f * a * c * s->q[l] + c * c * b->sw[l];
+            t->sc[l] = more < least[l] ? sc1 : t->sc[l];
+            t->mn[l] = more < least[l] ? mn1 : t->mn[l];
+            least[l] = more < least[l] ? more : least[l];
         }
-        t->sc[l] = sc;
-        t->mn[l] = mn;
     }
 }
 
@@ -649,13 +696,14 @@ static void solve_pairs(const lanes *b, const affine_sums *s, state *t, int shar
     share_sum(xb, share);
     EACH_LANE
     {
-        const float det = aa[l] * bb[l] - ab[l] * ab[l];
-        const float d = det > 0.0f ? (xa[l] * bb[l] - xb[l] * ab[l]) / det : 0.0f;
-        const float dmin = det > 0.0f ? (xa[l] * ab[l] - xb[l] * aa[l]) / det : 0.0f;
-        const bool ok = d > 0.0f && dmin >= 0.0f;
-        const bool alone = !(det > 0.0f) && aa[l] > 0.0f && xa[l] > 0.0f;
-        t->d[l] = ok ? d : alone ? xa[l] / aa[l] : t->d[l];
-        t->dmin[l] = ok ? dmin : t->dmin[l];
+        const float det = aa[l] * bb[l] - ab[l] * ab[l], by = det > 0.0f ? det : 1.0f;
+        const float d = (xa[l] * bb[l] - xb[l] * ab[l]) / by;
+        const float dmin = (xa[l] * ab[l] - xb[l] * aa[l]) / by;
+        const float one = quotient(xa[l], aa[l], t->d[l]);
+        const float d1 = d > 0.0f && dmin >= 0.0f ? d : t->d[l];
+        const float m1 = d > 0.0f && dmin >= 0.0f ? dmin : t->dmin[l];
+        t->d[l] = det > 0.0f ? d1 : one > 0.0f ? one : t->d[l];
+        t->dmin[l] = det > 0.0f ? m1 : t->dmin[l];
     }
 }
 
@@ -699,8 +747,8 @@ static void search_pairs(const lanes *b, const px_super *f, const float *alone_d
         share_f16(b, t->dmin, f->n_sub);
         EACH_LANE
         {
-            const float sc = t->d[l] > 0.0f ? alone_d[l] / t->d[l] : 0.0f;
-            const float mn = t->dmin[l] > 0.0f ? -alone_m[l] / t->dmin[l] : 0.0f;
+            const float sc = quotient(alone_d[l], t->d[l], 0.0f);
+            const float mn = quotient(-alone_m[l], t->dmin[l], 0.0f);
             t->sc[l] = whole(hold(sc, 0.0f, top));
             t->mn[l] = whole(hold(mn, 0.0f, top));
         }
