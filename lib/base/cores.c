@@ -51,12 +51,47 @@ static int first_sibling(const char *root, int cpu)
     return end != text && first >= 0 && first < PX_CORES_MAX ? (int)first : cpu;
 }
 
+/* Adds the processors of a list such as "0-7,16" to the set, as far as it can be read. */
+static void add_list(const char *list, px_cores_set *set)
+{
+    char *end;
+    for (;; list = end + 1) {
+        long first = strtol(list, &end, 10), last = first;
+        if (end == list || first < 0)
+            return;
+        if (*end == '-')
+            last = strtol(end + 1, &end, 10);
+        for (long cpu = first; cpu <= last && cpu < PX_CORES_MAX; cpu++)
+            px_cores_add(set, (int)cpu);
+        if (*end != ',')
+            return;
+    }
+}
+
+/* Where the machine has fast and slow cores (Linux names the fast ones of x86), the fast ones of
+ * those that are allowed: a step ends when its slowest thread does. All, when none is allowed. */
+static px_cores_set fast_cores(const char *root, const px_cores_set *allowed)
+{
+    char path[PATH_MAX], text[1024];
+    px_cores_set fast = {0}, both = {0};
+    bool any = false;
+    snprintf(path, sizeof path, "%s/sys/devices/cpu_core/cpus", root);
+    if (!read_text(path, text, sizeof text))
+        return *allowed;
+    add_list(text, &fast);
+    for (size_t i = 0; i < sizeof both.bits; i++) {
+        both.bits[i] = fast.bits[i] & allowed->bits[i];
+        any = any || both.bits[i];
+    }
+    return any ? both : *allowed;
+}
+
 int px_cores_physical(const char *root, const px_cores_set *allowed)
 {
-    px_cores_set seen = {0};
+    px_cores_set seen = {0}, fast = fast_cores(root, allowed);
     int n = 0;
     for (int cpu = 0; cpu < PX_CORES_MAX; cpu++) {
-        if (!px_cores_has(allowed, cpu))
+        if (!px_cores_has(&fast, cpu))
             continue;
         int first = first_sibling(root, cpu);
         if (!px_cores_has(&seen, first))

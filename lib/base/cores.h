@@ -25,7 +25,8 @@ static inline void px_cores_add(px_cores_set *set, int cpu)
 }
 
 /* How many of these processors are threads of different cores, by
- * ROOT/sys/devices/system/cpu/cpuN/topology/thread_siblings_list. One whose file cannot be read
+ * ROOT/sys/devices/system/cpu/cpuN/topology/thread_siblings_list; on hybrid x86 those of the fast
+ * cores only (ROOT/sys/devices/cpu_core/cpus), if any is among them. One whose file cannot be read
  * counts as a core of its own. */
 int px_cores_physical(const char *root, const px_cores_set *allowed);
 

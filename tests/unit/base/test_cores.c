@@ -48,6 +48,34 @@ static void siblings_share_a_core(void **state)
     }
 }
 
+/* Four fast cores of two threads each, 0 to 7, and four slow ones, 8 to 11. */
+static void fast_cores_count(void **state)
+{
+    (void)state;
+    const char *root = test_temp("hybrid");
+    for (int cpu = 0; cpu < 12; cpu++)
+        draw(root, test_format("sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu),
+             cpu < 8 ? test_format("%d-%d\n", cpu / 2 * 2, cpu / 2 * 2 + 1)
+                     : test_format("%d\n", cpu));
+    static const struct {
+        const char *list; // NULL: no such file
+        unsigned cpus;
+        int cores;
+    } rows[] = {
+        {NULL, 0xfff, 8},           {"0-7\n", 0xfff, 4}, {"0-7\n", 0xf0c, 1},  {"0-7\n", 0xf00, 4},
+        {"0,2,4-7\n", 0xfff, 4},    {"6-7", 0xfff, 1},   {"junk\n", 0xfff, 8}, {"", 0x3, 1},
+        {"9-100000000\n", 0xfff, 3}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        px_cores_set set = {0};
+        for (int cpu = 0; cpu < 12; cpu++)
+            if (rows[i].cpus >> cpu & 1)
+                px_cores_add(&set, cpu);
+        if (rows[i].list)
+            draw(root, "sys/devices/cpu_core/cpus", rows[i].list);
+        assert_int_equal(px_cores_physical(root, &set), rows[i].cores);
+    }
+}
+
 static void version_2_quotas(void **state)
 {
     (void)state;
@@ -133,9 +161,13 @@ static void this_machine_follows_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(siblings_share_a_core), cmocka_unit_test(version_2_quotas),
-        cmocka_unit_test(container_quotas),      cmocka_unit_test(version_1_quotas),
-        cmocka_unit_test(odd_group_files),       cmocka_unit_test(this_machine_follows_affinity),
+        cmocka_unit_test(siblings_share_a_core),
+        cmocka_unit_test(fast_cores_count),
+        cmocka_unit_test(version_2_quotas),
+        cmocka_unit_test(container_quotas),
+        cmocka_unit_test(version_1_quotas),
+        cmocka_unit_test(odd_group_files),
+        cmocka_unit_test(this_machine_follows_affinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
