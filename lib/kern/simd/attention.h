@@ -30,7 +30,7 @@ typedef struct few {
     const px_attn *a;
     int n;          // rows
     int64_t dq, dv; // head sizes in whole vectors
-    float *q;       // [n, dq], zeros behind D
+    float *q;       // [n, dq], times the scale of scores, zeros behind D
     float *out;     // [n, dv]
     const tile_rows *tile;
     const tile_rows *next; // to be fetched; n 0: has been
@@ -48,9 +48,9 @@ INLINE void score_block(few *b, int r0, const int n_rows, int low, int high, loa
         vf sum[VF_QUERIES][4];
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) {
-            key[j] = b->tile->k[t + j < high ? t + j : high - 1];
+            key[j] = tile_key(b->tile, t + j < high ? t + j : high - 1);
             if (t + j < b->next->n)
-                fetch_row(b->next->k[t + j], b->a->k_row_bytes);
+                fetch_row(tile_key(b->next, t + j), b->next->k_bytes);
         }
 #pragma GCC unroll 8
         for (int r = 0; r < n_rows; r++)
@@ -88,10 +88,10 @@ INLINE void value_block(few *b, int r0, const int n_rows, int low, int high, int
         for (int j = 0; j < wide; j++)
             sum[r][j] = vf_load(b->out + (r0 + r) * b->dv + i + j * VF_N);
     for (int t = low; t < high; t++) {
-        const uint8_t *value = b->tile->v[t];
+        const uint8_t *value = tile_value(b->tile, t);
         vf v[4];
         if (i == 0 && t < b->next->n)
-            fetch_row(b->next->v[t], b->a->v_row_bytes);
+            fetch_row(tile_value(b->next, t), b->next->v_bytes);
 #pragma GCC unroll 4
         for (int j = 0; j < wide; j++)
             v[j] = load(value, i + j * VF_N, wide > 1 ? VF_N : dim - i);
@@ -177,20 +177,16 @@ static void multiply_row(float *x, int64_t n, float by)
         vf_store(x + i, vf_mul(vf_load(x + i), all));
 }
 
-/* n scores of row r become weights; what was summed before is brought to the new maximum. */
+/* n scores of row r, scaled already, become weights; what was summed before is brought to the new
+ * maximum. */
 static void weigh(few *b, int r, int n)
 {
     const px_attn *a = b->a;
     float *s = b->s[r];
     const int whole = (int)whole_vectors(n);
-    for (int t = n; t < whole; t++)
-        s[t] = 0.0f;
-    for (int t = 0; t < whole; t += VF_N) {
-        vf x = vf_mul(vf_load(s + t), vf_all(a->scale));
-        if (a->softcap > 0)
-            x = vf_mul(vf_tanh(vf_div(x, vf_all(a->softcap))), vf_all(a->softcap));
-        vf_store(s + t, x);
-    }
+    if (a->softcap > 0)
+        for (int t = 0; t < n; t += VF_N) // what lies behind is overwritten
+            vf_store(s + t, vf_mul(vf_tanh(vf_load(s + t)), vf_all(a->softcap)));
     for (int t = n; t < whole; t++)
         s[t] = -INFINITY;
     vf most = vf_all(b->most[r]);
@@ -248,6 +244,7 @@ static void take_rows(few *b, int64_t r0, int n)
         float *q = b->q + r * b->dq;
         memset(q + b->dq - VF_N, 0, VF_N * sizeof *q);
         memcpy(q, a->q + i * a->q_stride + g * a->head_dim, (size_t)a->head_dim * sizeof *q);
+        multiply_row(q, b->dq, a->softcap > 0 ? a->scale / a->softcap : a->scale);
         b->sees[r] = px_attn_sees(a, i);
         b->most[r] = -INFINITY;
         b->sum[r] = 0.0f;
@@ -280,8 +277,8 @@ static void attend_few(const px_attn *a, int64_t r0, int n)
     int64_t t0 = b.sees[0].first;
     find_tile(a, t0, end, &tiles[0]);
     for (int t = 0; t < tiles[0].n; t++) {
-        fetch_row(tiles[0].k[t], a->k_row_bytes);
-        fetch_row(tiles[0].v[t], a->v_row_bytes);
+        fetch_row(tile_key(&tiles[0], t), a->k_row_bytes);
+        fetch_row(tile_value(&tiles[0], t), a->v_row_bytes);
     }
     for (int i = 0; t0 < end; i ^= 1) {
         b.tile = &tiles[i];

@@ -12,7 +12,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    TILE = 64,     // keys; tiles begin at multiples of it, so that pages of 64 hold them whole
+    TILE = 64,     // most keys of a tile
     MOST_DIM = 512 // wider heads are left to plain C: rows of them outgrow a member's scratch
 };
 
@@ -54,26 +54,35 @@ INLINE vf load_q8_0(const uint8_t *row, int64_t i, int64_t n)
     return vf_mul(vf_load_i8(b->qs + i % PX_Q8_0_VALUES), vf_all_f16(b->d));
 }
 
-/* Keys [t0, t0 + n) of a tile: where each row of K and V lies. */
+/* Some keys that lie in one page: where the first row of K and of V is; others follow. */
 typedef struct tile_rows {
     int n;
-    const uint8_t *k[TILE], *v[TILE];
+    const uint8_t *k, *v;
+    size_t k_bytes, v_bytes; // from row to row
 } tile_rows;
 
-/* The tile that begins at t0 and ends at a multiple of TILE or at `end`; page by page, since a
- * division for each key would cost as much as its scores. */
+/* The tile that begins at t0 and ends at `end`, with the page or after TILE keys. n is 0 when t0 is
+ * `end`. */
 static void find_tile(const px_attn *a, int64_t t0, int64_t end, tile_rows *tile)
 {
-    tile->n = (int)(at_most((t0 / TILE + 1) * TILE, end) - t0);
-    int64_t page = t0 / a->page_tokens, at = t0 % a->page_tokens;
-    for (int t = 0; t < tile->n; page++, at = 0) {
-        const uint8_t *k = (const uint8_t *)a->k_pages[page] + a->k_offset;
-        const uint8_t *v = (const uint8_t *)a->v_pages[page] + a->v_offset;
-        for (; at < a->page_tokens && t < tile->n; at++, t++) {
-            tile->k[t] = k + (size_t)at * a->k_row_bytes;
-            tile->v[t] = v + (size_t)at * a->v_row_bytes;
-        }
-    }
+    const int64_t page = t0 / a->page_tokens, at = t0 % a->page_tokens;
+    *tile = (tile_rows){.n = (int)at_most(at_most(TILE, a->page_tokens - at), end - t0),
+                        .k_bytes = a->k_row_bytes,
+                        .v_bytes = a->v_row_bytes};
+    if (tile->n <= 0)
+        return;
+    tile->k = (const uint8_t *)a->k_pages[page] + a->k_offset + (size_t)at * a->k_row_bytes;
+    tile->v = (const uint8_t *)a->v_pages[page] + a->v_offset + (size_t)at * a->v_row_bytes;
+}
+
+INLINE const uint8_t *tile_key(const tile_rows *tile, int t)
+{
+    return tile->k + (size_t)t * tile->k_bytes;
+}
+
+INLINE const uint8_t *tile_value(const tile_rows *tile, int t)
+{
+    return tile->v + (size_t)t * tile->v_bytes;
 }
 
 /* Asks for a row to be brought into the second-level cache. */

@@ -220,7 +220,7 @@ static bool all_finite(const px_attn *a, const tile_rows *tile)
     vf zero = vf_zero();
     for (int t = 0; t < tile->n; t++)
         for (int64_t j = 0; j < a->value_dim; j += VF_N)
-            zero = vf_fma(load(tile->v[t], j, a->value_dim - j), vf_zero(), zero);
+            zero = vf_fma(load(tile_value(tile, t), j, a->value_dim - j), vf_zero(), zero);
     return vf_sum(zero) == 0.0f;
 }
 

@@ -78,7 +78,7 @@ INLINE void keys_as(const px_attn *a, const tile_rows *tile, uint32_t *out, int6
     for (int t = 0; t < tile->n; t++)
         for (int64_t i = 0; i < a->head_dim; i += 2 * VF_N)
             _mm512_storeu_si512(out + t * stride + i / 2,
-                                row_pairs(tile->k[t], i, a->head_dim, load));
+                                row_pairs(tile_key(tile, t), i, a->head_dim, load));
 }
 
 static void pack_keys(const px_attn *a, const tile_rows *tile, uint32_t *out, int64_t stride)
@@ -97,8 +97,8 @@ INLINE void values_as(const px_attn *a, const tile_rows *tile, uint32_t *out, in
     const int64_t dim = a->value_dim;
     for (int t = 0; t < tile->n; t += 2)
         for (int64_t i = 0; i < dim; i += VF_N) {
-            const vf low = load(tile->v[t], i, dim - i);
-            const vf high = t + 1 < tile->n ? load(tile->v[t + 1], i, dim - i) : vf_zero();
+            const vf low = load(tile_value(tile, t), i, dim - i);
+            const vf high = t + 1 < tile->n ? load(tile_value(tile, t + 1), i, dim - i) : vf_zero();
             _mm512_storeu_si512(out + t / 2 * stride + i, pair_lanes(low, high));
         }
 }
