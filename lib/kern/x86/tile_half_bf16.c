@@ -148,7 +148,7 @@ static const shape_fn SHAPES[2][3] = {
 
 static __mmask16 first16(int64_t n)
 {
-    return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0;
+    return (__mmask16)(n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0u);
 }
 
 /* Rows [r0, r1), at most PANELS panels that are unpacked, with all columns. */
