@@ -25,7 +25,7 @@
 #include "kern/x86/ops_x86.h"
 #include "kern/x86/unpack_avx512.h"
 
-enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 4096 };
+enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 2048, FAR = 16384 };
 
 /* Four super-blocks of a row. */
 typedef struct group {
@@ -113,6 +113,7 @@ INLINE void add_group(const px_q8k_column *x, const int cols, const uint8_t *w, 
     heads h;
     __m512i start[COLS];
     float scales[COLS][BLOCKS];
+    _mm_prefetch((const char *)w + FAR, _MM_HINT_T0); // its page, in time for the lines below
     for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
         _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
 #pragma GCC unroll 4

@@ -16,6 +16,9 @@
 PX_UNPACKED(PX_X86_DECLARE)
 #undef PX_X86_DECLARE
 
+void px_avx2_mul_nf4(const px_mul *m, int64_t row0, int64_t row1);
+void px_avx512_mul_nf4(const px_mul *m, int64_t row0, int64_t row1);
+
 /* Float weights with bf16 activations, at level avx512bf16. */
 void px_bf16_mul_bf16(const px_mul *m, int64_t row0, int64_t row1);
 void px_bf16_mul_f16(const px_mul *m, int64_t row0, int64_t row1);

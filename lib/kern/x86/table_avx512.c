@@ -16,6 +16,7 @@ void px_kern_add_avx512(px_kern *kern)
     kern->tile_from[px_kern_slot(id)] = TILE_FROM;
     PX_UNPACKED(ADD)
 #undef ADD
+    kern->mul[px_kern_slot(PX_NF4)] = px_avx512_mul_nf4;
     kern->mul[px_kern_slot(PX_F32)] = px_avx512_mul_f32;
     kern->mul[px_kern_slot(PX_F16)] = px_avx512_mul_f16;
     kern->mul[px_kern_slot(PX_BF16)] = px_avx512_mul_bf16;
