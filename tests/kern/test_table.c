@@ -70,7 +70,7 @@ static void rows_name_the_level(void **state)
     assert_int_equal(px_kern_fill(&kern, PX_CPU_VNNI, NULL), PITH_OK);
     assert_int_equal(level_of(&kern, "mul", "q4_k"), PX_CPU_VNNI);
     assert_int_equal(level_of(&kern, "mul", "f32"), PX_CPU_AVX512);
-    assert_int_equal(level_of(&kern, "mul", "nf4"), PX_CPU_REF);
+    assert_int_equal(level_of(&kern, "mul", "nf4"), PX_CPU_AVX512);
     assert_int_equal(level_of(&kern, "pack", "q8k"), PX_CPU_AVX512);
     assert_int_equal(px_kern_fill(&kern, PX_CPU_AVX2, NULL), PITH_OK);
     assert_int_equal(level_of(&kern, "mul", "q4_k"), PX_CPU_AVX2);
