@@ -6,7 +6,7 @@
 #define LEVEL(name) px_avx512_##name
 #include "kern/simd/ops.h"
 
-enum { TILE_FROM = 4, FLOAT_TILE_FROM = 128, NF4_TILE_FROM = 2 };
+enum { TILE_FROM = 4, FLOAT_TILE_FROM = 128, NF4_TILE_FROM = 14 };
 
 void px_kern_add_avx512(px_kern *kern)
 {
