@@ -45,11 +45,18 @@ typedef struct member {
     pthread_t thread;
 } member;
 
+/* Chunks of a loop are cut into one stretch a member. Each takes those of its own stretch in order,
+ * so that what it reads lies in one line, and then helps with the others'. */
+typedef struct stretch {
+    _Alignas(LINE) _Atomic int64_t taken; // chunks of it; may run past its end
+} stretch;
+
 struct px_pool {
     int size;
     bool spins;
-    member *members; // [size - 1]: all but the owner
-    int n_started;   // threads that pool_free has to join
+    member *members;    // [size - 1]: all but the owner
+    stretch *stretches; // [size]
+    int n_started;      // threads that pool_free has to join
     px_pool_task task;
     void *ctx;
     _Atomic bool leaving;
@@ -58,7 +65,6 @@ struct px_pool {
     gate done;
     _Alignas(LINE) _Atomic int arrived; // members inside the barrier
     _Alignas(LINE) _Atomic int running; // threads that have not finished the task
-    _Alignas(LINE) _Atomic int64_t next;
 };
 
 static void pause_cpu(void)
@@ -195,12 +201,17 @@ pith_status px_pool_new(int n_threads, px_pool **out, pith_error *err)
         n_threads = cores.physical < MAX_MEMBERS ? cores.physical : MAX_MEMBERS;
     px_pool *pool = px_aligned(1, sizeof *pool, LINE);
     member *members = px_calloc((size_t)n_threads, sizeof *members);
-    if (!pool || !members) {
+    stretch *stretches = px_aligned((size_t)n_threads, sizeof *stretches, LINE);
+    if (!pool || !members || !stretches) {
         px_free(pool);
         px_free(members);
+        px_free(stretches);
         return px_fail_memory(err, "a thread pool");
     }
-    *pool = (px_pool){.size = n_threads, .members = members, .spins = n_threads <= cores.logical};
+    *pool = (px_pool){.size = n_threads,
+                      .members = members,
+                      .stretches = stretches,
+                      .spins = n_threads <= cores.logical};
     gate *gates[] = {&pool->start, &pool->meeting, &pool->done};
     int code = 0;
     int n_gates = 0;
@@ -218,6 +229,7 @@ pith_status px_pool_new(int n_threads, px_pool **out, pith_error *err)
     } else {
         while (n_gates > 0)
             gate_clear(gates[--n_gates]);
+        px_free(stretches);
         px_free(members);
         px_free(pool);
     }
@@ -238,6 +250,7 @@ void px_pool_free(px_pool *pool)
     gate_clear(&pool->start);
     gate_clear(&pool->meeting);
     gate_clear(&pool->done);
+    px_free(pool->stretches);
     px_free(pool->members);
     px_free(pool);
 }
@@ -247,9 +260,16 @@ int px_pool_size(const px_pool *pool)
     return pool->size;
 }
 
+/* Before a gate opens, which lets all members see it. */
+static void give_back(px_pool *pool)
+{
+    for (int i = 0; i < pool->size; i++)
+        atomic_store_explicit(&pool->stretches[i].taken, 0, memory_order_relaxed);
+}
+
 void px_pool_run(px_pool *pool, px_pool_task task, void *ctx)
 {
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    give_back(pool);
     if (pool->size > 1) {
         uint32_t before = gate_word(&pool->done);
         pool->task = task;
@@ -273,23 +293,34 @@ void px_pool_barrier(px_pool *pool, int member_index)
         return;
     }
     atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    give_back(pool);
     gate_open(&pool->meeting);
 }
 
-/* The next chunk that nobody has taken; n_chunks or more when none is left. */
-static int64_t claim(px_pool *pool)
+/* A chunk that nobody has taken, of this member's stretch or the next one that has any; -1 when
+ * none is left. */
+static int64_t claim(px_pool *pool, int member_index, int64_t n_chunks)
 {
-    return atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+    for (int i = 0; i < pool->size; i++) {
+        int s = (member_index + i) % pool->size;
+        int64_t first = n_chunks * s / pool->size;
+        int64_t end = n_chunks * (s + 1) / pool->size;
+        _Atomic int64_t *taken = &pool->stretches[s].taken;
+        if (atomic_load_explicit(taken, memory_order_relaxed) >= end - first)
+            continue;
+        int64_t chunk = first + atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);
+        if (chunk < end)
+            return chunk;
+    }
+    return -1;
 }
 
 int64_t px_pool_next(px_pool *pool, int member_index, int64_t n_chunks)
 {
-    int64_t chunk = claim(pool);
-    if (chunk < n_chunks)
-        return chunk;
-    px_pool_barrier(pool, member_index);
-    return -1;
+    int64_t chunk = claim(pool, member_index, n_chunks);
+    if (chunk < 0)
+        px_pool_barrier(pool, member_index);
+    return chunk;
 }
 
 typedef struct for_job {
@@ -303,7 +334,7 @@ typedef struct for_job {
 static void for_task(void *ctx, int member_index)
 {
     const for_job *job = ctx;
-    for (int64_t chunk = claim(job->pool); chunk < job->n_chunks; chunk = claim(job->pool))
+    for (int64_t chunk; (chunk = claim(job->pool, member_index, job->n_chunks)) >= 0;)
         job->work(job->ctx, chunk, member_index);
 }
 

@@ -14,7 +14,7 @@
 enum {
     MAX_BATCH = 65536,
     MAX_PIECES = 128, // of one product
-    MIN_GRAIN = 32,   // rows of one piece of a product
+    MIN_GRAIN = 64,   // rows of one piece of a product
     SPLIT_ROWS = 32,  // rows of a step whose attention may come in parts
     LINE = 64,        // bytes of a cache line
     LINE_FLOATS = 16

@@ -146,11 +146,6 @@ INLINE __m512i nibbles_18(const uint8_t *w)
     return _mm512_permutex2var_epi16(_mm512_loadu_si512(w), runs16(1, 9), rest);
 }
 
-INLINE void codes_q4_0(const uint8_t *w, __m512i *a, __m512i *b)
-{
-    halve(nibbles_18(w), a, b);
-}
-
 INLINE void scales_18(const uint8_t *w, __m512 *d, __m512 *m)
 {
     (void)m;
@@ -229,22 +224,6 @@ INLINE void scales_q5_1(const uint8_t *w, __m512 *d, __m512 *m)
         _mm512_permutex2var_epi16(first, places16(SPLIT, 0, 12, 24, 36), rest)));
     *m = _mm512_cvtph_ps(_mm512_castsi512_si256(
         _mm512_permutex2var_epi16(first, places16(SPLIT, 1, 13, 25, 37), rest)));
-}
-
-/* 34 bytes: d, codes. */
-INLINE void codes_q8_0(const uint8_t *w, __m512i *a, __m512i *b)
-{
-    const __m512i shift = _mm512_set1_epi8((char)CODE_SHIFT);
-    *a = _mm512_add_epi8(_mm512_mask_broadcast_i64x4(twice(w + 2), 0xf0, load256(w + 36)), shift);
-    *b = _mm512_add_epi8(_mm512_mask_broadcast_i64x4(twice(w + 70), 0xf0, load256(w + 104)), shift);
-}
-
-INLINE void scales_q8_0(const uint8_t *w, __m512 *d, __m512 *m)
-{
-    (void)m;
-    const __m512i first = _mm512_loadu_si512(w), second = _mm512_loadu_si512(w + 68);
-    *d = _mm512_cvtph_ps(_mm512_castsi512_si256(
-        _mm512_permutex2var_epi16(first, places16(PLAIN, 0, 17, 32, 49), second)));
 }
 
 /* 17 bytes: exponent, codes; 12 is added to codes to make them unsigned. */
@@ -326,8 +305,8 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
         for (int j = 0; j < cols; j++)
             sum[j] = _mm512_setzero_ps();
         for (int64_t g = 0; g < groups; g++) {
-            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-            _mm_prefetch((const char *)w + AHEAD + LINE, _MM_HINT_T0);
+            for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
+                _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
             add_group(w, x, g, cols, f, sum);
             w += BLOCKS * f.block_bytes;
         }
@@ -370,8 +349,6 @@ INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f
         const format f = {id##_BYTES, __VA_ARGS__};                     \
         multiply(m, row0, row1, f);                                     \
     }
-MUL(PX_Q8_0, q8_0, PLAIN, CODE_SHIFT, true, false, codes_q8_0, scales_q8_0)
-MUL(PX_Q4_0, q4_0, SPLIT, 8, false, false, codes_q4_0, scales_18)
 MUL(PX_Q4_1, q4_1, SPLIT, 0, false, true, codes_q4_1, scales_q4_1)
 MUL(PX_Q5_0, q5_0, SPLIT, 16, false, false, codes_q5_0, scales_q5_0)
 MUL(PX_Q5_1, q5_1, SPLIT, 0, false, true, codes_q5_1, scales_q5_1)

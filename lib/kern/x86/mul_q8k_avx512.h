@@ -25,7 +25,7 @@
 #include "kern/x86/ops_x86.h"
 #include "kern/x86/unpack_avx512.h"
 
-enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 2048, FAR = 16384 };
+enum { COLS = 3, BLOCKS = 4, VECTORS = 4, LINE = 64, AHEAD = 4096 };
 
 /* Four super-blocks of a row. */
 typedef struct group {
@@ -57,14 +57,6 @@ INLINE __m512i add_sub16(__m512i sum, __m512i q, __m512i x, __m512i scales, int 
 {
     const __m512i place = _mm512_add_epi16(word_runs(), _mm512_set1_epi16((short)(4 * v)));
     return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_permutexvar_epi16(place, scales));
-}
-
-/* Scales of 32 values in 8 bytes of every lane. */
-INLINE __m512i add_sub32(__m512i sum, __m512i q, __m512i x, __m512i scales, int v)
-{
-    const int none = 0x80 << 8; // the upper byte of a word
-    const __m512i place = counts16(2 * v | none, (2 * v + 1) | none);
-    return add_dot16(sum, _mm512_maddubs_epi16(q, x), _mm512_shuffle_epi8(scales, place));
 }
 
 /* Signed codes, scales of 32 values in 8 dwords. */
@@ -113,9 +105,6 @@ INLINE void add_group(const px_q8k_column *x, const int cols, const uint8_t *w, 
     heads h;
     __m512i start[COLS];
     float scales[COLS][BLOCKS];
-    _mm_prefetch((const char *)w + FAR, _MM_HINT_T0); // its page, in time for the lines below
-    for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
-        _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
 #pragma GCC unroll 4
     for (int i = 0; i < BLOCKS; i++) {
         g.at[i] = b + (i < live ? i : live - 1);
@@ -141,6 +130,8 @@ INLINE void add_group(const px_q8k_column *x, const int cols, const uint8_t *w, 
 #pragma GCC unroll 4
     for (int i = 0; i < BLOCKS; i++) {
         __m512i q[VECTORS];
+        for (int at = i * f.block_bytes; at < (i + 1) * f.block_bytes; at += LINE)
+            _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
         f.codes(g.w[i], q);
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++) {
@@ -220,7 +211,4 @@ INLINE void codes_iq4_xs(const uint8_t *block, __m512i q[VECTORS])
     }
 MUL(PX_Q2_K, q2_k, true, true, -1, head_q2_k, codes_q2_k, add_sub16)
 MUL(PX_Q3_K, q3_k, true, false, 2, head_q3_k, codes_q3_k, add_sub16)
-MUL(PX_Q4_K, q4_k, false, true, -1, head_6, codes_q4_k, add_sub32)
-MUL(PX_Q5_K, q5_k, false, true, -1, head_6, codes_q5_k, add_sub32)
-MUL(PX_Q6_K, q6_k, true, false, 5, head_q6_k, codes_q6_k, add_sub16)
 MUL(PX_IQ4_XS, iq4_xs, false, false, CODE_SHIFT ? 7 : -1, head_iq4_xs, codes_iq4_xs, add_signed)

@@ -11,10 +11,12 @@ enum { TILE_FROM = 4, FLOAT_TILE_FROM = 128, NF4_TILE_FROM = 14 };
 void px_kern_add_avx512(px_kern *kern)
 {
 #define ADD(id, name)                                     \
-    kern->mul[px_kern_slot(id)] = px_avx512_mul_##name;   \
     kern->tile[px_kern_slot(id)] = px_avx512_tile_##name; \
     kern->tile_from[px_kern_slot(id)] = TILE_FROM;
     PX_UNPACKED(ADD)
+#undef ADD
+#define ADD(id, name) kern->mul[px_kern_slot(id)] = px_avx512_mul_##name;
+    PX_WIDE(ADD)
 #undef ADD
     kern->mul[px_kern_slot(PX_NF4)] = px_avx512_mul_nf4;
     kern->mul[px_kern_slot(PX_F32)] = px_avx512_mul_f32;

@@ -7,9 +7,11 @@ enum { TILE_FROM = 4 };
 void px_kern_add_vnni(px_kern *kern)
 {
 #define ADD(id, name)                                   \
-    kern->mul[px_kern_slot(id)] = px_vnni_mul_##name;   \
     kern->tile[px_kern_slot(id)] = px_vnni_tile_##name; \
     kern->tile_from[px_kern_slot(id)] = TILE_FROM;
     PX_UNPACKED(ADD)
+#undef ADD
+#define ADD(id, name) kern->mul[px_kern_slot(id)] = px_vnni_mul_##name;
+    PX_WIDE(ADD)
 #undef ADD
 }

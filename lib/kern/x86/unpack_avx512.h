@@ -78,25 +78,6 @@ typedef struct heads {
     __m128 d, dmin; // of block i in float i
 } heads;
 
-/* Q4_K and Q5_K: 12 bytes a block in general registers, which have nothing else to do. */
-INLINE void head_6(const uint8_t *const w[4], heads *h)
-{
-    enum { LOW = 0x3f3f3f3f, NIBBLE = 0x0f0f0f0f, HIGH = 0x30303030 };
-    uint64_t mn[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        const uint32_t a = px_load32(w[i] + 4), b = px_load32(w[i] + 8), c = px_load32(w[i] + 12);
-        const uint32_t sc_high = (c & NIBBLE) | (a >> 2 & HIGH);
-        const uint32_t mn_high = (c >> 4 & NIBBLE) | (b >> 2 & HIGH);
-        h->sc[i] = _mm512_set1_epi64((long long)((a & LOW) | (uint64_t)sc_high << 32));
-        mn[i] = (b & LOW) | (uint64_t)mn_high << 32;
-    }
-    h->mn[0] = _mm512_cvtepu8_epi16(
-        _mm256_setr_epi64x((long long)mn[0], (long long)mn[1], (long long)mn[2], (long long)mn[3]));
-    h->d = halves(w, 0);
-    h->dmin = halves(w, 2);
-}
-
 INLINE __m512i widen_i8(const void *p) // 16 int8 to words
 {
     return _mm512_castsi256_si512(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)));
@@ -107,16 +88,6 @@ INLINE void widen_lanes(__m512i bytes, __m512i words[2])
 {
     words[0] = _mm512_srai_epi16(_mm512_unpacklo_epi8(bytes, bytes), 8);
     words[1] = _mm512_srai_epi16(_mm512_unpackhi_epi8(bytes, bytes), 8);
-}
-
-INLINE void head_q6_k(const uint8_t *const w[4], heads *h)
-{
-    enum { SCALES = 192 };
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        h->sc[i] = widen_i8(w[i] + SCALES);
-    widen_lanes(lanes(w, SCALES), h->mn);
-    h->d = halves(w, PX_Q6_K_BYTES - 2);
 }
 
 INLINE void head_q3_k(const uint8_t *const w[4], heads *h)
@@ -180,47 +151,6 @@ INLINE void head_iq4_xs(const uint8_t *const w[4], heads *h)
 }
 
 /* ---- codes of a super-block: four vectors in the order of the values, unsigned */
-
-/* Halves of the 64 codes in 32 bytes of nibbles, with bits above the four that count. */
-INLINE __m512i nibbles64(const uint8_t *qs)
-{
-    return _mm512_srlv_epi16(twice(qs), counts16(0, 4));
-}
-
-INLINE void codes_q4_k(const uint8_t *block, __m512i q[4])
-{
-    const px_q4_k *b = (const void *)block;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        q[i] = _mm512_and_si512(nibbles64(b->qs + 32 * i), _mm512_set1_epi8(15));
-}
-
-INLINE void codes_q5_k(const uint8_t *block, __m512i q[4])
-{
-    const px_q5_k *b = (const void *)block;
-    const __m512i high = twice(b->qh), nibble = _mm512_set1_epi8(15);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) { // bits 2 i and 2 i + 1 turned to bit 4
-        const __m512i bit = _mm512_rorv_epi32(high, counts32((2 * i + 28) & 31, (2 * i + 29) & 31));
-        q[i] = _mm512_and_si512(select_bits(nibble, nibbles64(b->qs + 32 * i), bit),
-                                _mm512_set1_epi8(31));
-    }
-}
-
-INLINE void codes_q6_k(const uint8_t *block, __m512i q[4])
-{
-    const px_q6_k *b = (const void *)block;
-    const __m512i nibble = _mm512_set1_epi8(15), all = _mm512_set1_epi8(63);
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++) {
-        const __m512i low = _mm512_loadu_si512(b->ql + 64 * i), high = twice(b->qh + 32 * i);
-        const __m512i first = _mm512_sllv_epi16(high, counts16(4, 2));
-        const __m512i second = _mm512_srlv_epi16(high, counts16(0, 2));
-        q[2 * i] = _mm512_and_si512(select_bits(nibble, low, first), all);
-        q[2 * i + 1] =
-            _mm512_and_si512(select_bits(nibble, _mm512_srli_epi16(low, 4), second), all);
-    }
-}
 
 INLINE void codes_q2_k(const uint8_t *block, __m512i q[4])
 {
