@@ -107,7 +107,7 @@ static void files_fail_cleanly(void **state)
 static void pools_fail_cleanly(void **state)
 {
     (void)state;
-    assert_int_equal(test_fault_each(pools, NULL, 0), 2);
+    assert_int_equal(test_fault_each(pools, NULL, 0), 3); // pool, members, stretches
 }
 
 int main(void)
