@@ -4,47 +4,44 @@
  *   bench/kernels mul|tile DTYPE ROWS K COLUMNS [--level L] [--threads N] [--ms N] [--warm]
  *
  * Weights are random numbers encoded by the dtype's own encoder, as many matrices as fill 256 MiB,
- * so that each pass reads them from memory; --warm keeps one matrix. Members take pieces of rows of
- * the decoder's size from a shared counter. One line each: best and median time of a matrix, the
- * rate of operations and of weight bytes, and both as a part of the peaks of the same threads,
- * which are measured before and after; the higher counts. Activations are packed before.
+ * so that each pass reads them from memory; --warm keeps one matrix. Rows are cut and handed out as
+ * the decoder does it. One line each: best and median time of a matrix, the rate of operations and
+ * of weight bytes, and both as a part of the limits of the same threads (kern/limits.h), which are
+ * measured before and after; the higher counts. Activations are packed before.
  */
+#include "base/pool.h"
 #include "kern/act.h"
-#include "peaks.h"
+#include "kern/limits.h"
+#include "model/pass.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MOST_THREADS = 64, MOST_TIMES = 4096, COLD_BYTES = 256 << 20 };
+enum { MOST_TIMES = 4096, COLD_BYTES = 256 << 20, LINE = 64, ROUNDS = 200000 };
+
+typedef enum job { PRODUCT, INT8, BF16, F32, READ } job;
 
 typedef struct bench {
     px_kern kern;
+    px_limits limits;
+    px_pool *pool;
     px_mul_fn fn;
     px_mul mul;
     px_act act;
     const uint8_t *w;
     size_t matrix_bytes;
     int n_matrices, n_threads;
-    int64_t rows, grain;
+    int64_t rows;
     double seconds;
-    // what the members are to do, between the barriers
-    enum { PRODUCT, INT8, F32, READ, END } job;
-    int matrix;
-    _Atomic int64_t next;
-    double done[MOST_THREADS];
-    pthread_barrier_t begin, end;
+    uint8_t *scratch; // [members, scratch_bytes]
+    /* what the members are to do */
+    job job;
+    int matrix, way;
+    volatile uint64_t *seen; // [members] keeps compilers from leaving work out
 } bench;
-
-typedef struct member {
-    bench *b;
-    int i;
-    void *scratch;
-} member;
 
 static double now(void)
 {
@@ -55,65 +52,87 @@ static double now(void)
 
 /* ---- the members */
 
-static void product(bench *b, void *scratch)
+static void product(bench *b, int member)
 {
     px_mul m = b->mul;
     m.w = b->w + (size_t)b->matrix * b->matrix_bytes;
-    m.scratch = scratch;
-    for (int64_t r; (r = atomic_fetch_add(&b->next, b->grain)) < b->rows;)
-        b->fn(&m, r, r + b->grain < b->rows ? r + b->grain : b->rows);
+    m.scratch = b->scratch + (size_t)member * b->kern.scratch_bytes;
+    const int64_t grain = px_pass_grain(b->rows), n = (b->rows + grain - 1) / grain;
+    for (int64_t i; (i = px_pool_next(b->pool, member, n)) >= 0;)
+        b->fn(&m, i * grain, (i + 1) * grain < b->rows ? (i + 1) * grain : b->rows);
 }
 
-static void *member_run(void *arg)
+/* Bytes of the weights that one member reads. */
+static size_t part_bytes(const bench *b)
 {
-    member *me = arg;
-    bench *b = me->b;
-    for (;;) {
-        pthread_barrier_wait(&b->begin);
-        const size_t all = b->matrix_bytes * (size_t)b->n_matrices;
-        const size_t part = all / (size_t)b->n_threads & ~(size_t)4095;
-        switch (b->job) {
-        case PRODUCT:
-            product(b, me->scratch);
-            break;
-        case INT8:
-            b->done[me->i] = peak_int8(b->kern.level, 1000000);
-            break;
-        case F32:
-            b->done[me->i] = peak_f32(b->kern.level, 1000000);
-            break;
-        case READ:
-            b->done[me->i] = peak_read(b->w + part * (size_t)me->i, part);
-            break;
-        case END:
-            return NULL;
-        }
-        pthread_barrier_wait(&b->end);
+    return b->matrix_bytes * (size_t)b->n_matrices / (size_t)b->n_threads & ~(size_t)(LINE - 1);
+}
+
+static void work(void *ctx, int member)
+{
+    bench *b = ctx;
+    uint8_t a[LINE];
+    int8_t c[LINE];
+    memset(a, 3, sizeof a);
+    memset(c, 5, sizeof c);
+    switch (b->job) {
+    case PRODUCT:
+        product(b, member);
+        break;
+    case INT8:
+        b->seen[member] = b->limits.int8(a, c, ROUNDS);
+        break;
+    case BF16:
+        b->seen[member] = b->limits.bf16(1.0f, 1.0f, ROUNDS) > 0;
+        break;
+    case F32:
+        b->seen[member] = b->limits.f32(0.5f, 1.0f, ROUNDS) > 0;
+        break;
+    case READ:
+        b->seen[member] =
+            b->limits.read(b->w + part_bytes(b) * (size_t)member, part_bytes(b), b->way);
+        break;
     }
 }
 
-static double run(bench *b, int job)
+static double run(bench *b, job what)
 {
-    b->job = job;
-    b->next = 0;
+    b->job = what;
     const double t0 = now();
-    pthread_barrier_wait(&b->begin);
-    pthread_barrier_wait(&b->end);
+    px_pool_run(b->pool, work, b);
     return now() - t0;
 }
 
-/* The best of five, a second. */
-static double peak(bench *b, int job)
+/* What all members do of a job in a second, the best of five. */
+static double limit(bench *b, job what, double done)
 {
     double best = 0;
-    for (int i = 0; i < 5; i++) {
-        const double t = run(b, job);
-        double sum = 0;
-        for (int m = 0; m < b->n_threads; m++)
-            sum += b->done[m];
-        best = fmax(best, sum / t);
-    }
+    for (int i = 0; i < 5; i++)
+        best = fmax(best, done * b->n_threads / run(b, what));
     return best;
+}
+
+static double read_limit(bench *b)
+{
+    double best = 0;
+    for (b->way = 0; b->way < PX_LIMIT_N_WAYS; b->way++)
+        best = fmax(best, limit(b, READ, (double)part_bytes(b)));
+    return best;
+}
+
+/* The arithmetic that the activations' form asks for. */
+static double arithmetic_limit(bench *b, const char **name)
+{
+    if (b->act.form == PX_ACT_BF16 && b->limits.bf16) {
+        *name = "bf16";
+        return limit(b, BF16, (double)b->limits.bf16_ops * ROUNDS);
+    }
+    if (b->act.form == PX_ACT_F32 || b->act.form == PX_ACT_BF16) {
+        *name = "f32";
+        return limit(b, F32, (double)b->limits.f32_ops * ROUNDS);
+    }
+    *name = "int8";
+    return limit(b, INT8, (double)b->limits.int8_ops * ROUNDS);
 }
 
 /* ---- data */
@@ -190,7 +209,8 @@ static int by_size(const void *a, const void *b)
 static void measure(bench *b, const char *what)
 {
     static double times[MOST_TIMES];
-    const double int8 = peak(b, INT8), f32 = peak(b, F32), read = peak(b, READ);
+    const char *name;
+    double top = arithmetic_limit(b, &name), top_read = read_limit(b);
     int n = 0;
     for (int i = 0; i < 2 * b->n_matrices && i < 8; i++) { // warm up
         b->matrix = i % b->n_matrices;
@@ -201,18 +221,15 @@ static void measure(bench *b, const char *what)
         times[n] = run(b, PRODUCT);
     }
     qsort(times, (size_t)n, sizeof *times, by_size);
+    top = fmax(top, arithmetic_limit(b, &name));
+    top_read = fmax(top_read, read_limit(b));
     const double ops = 2.0 * (double)b->rows * (double)b->act.k * (double)b->act.n;
-    const double int8_again = peak(b, INT8), f32_again = peak(b, F32), read_again = peak(b, READ);
-    const bool floats = b->act.form == PX_ACT_F32 || b->act.form == PX_ACT_BF16;
-    const double top = floats ? fmax(f32, f32_again) : fmax(int8, int8_again);
-    const double top_read = fmax(read, read_again), bytes = (double)b->matrix_bytes;
-    const double best = times[0], median = times[n / 2];
+    const double bytes = (double)b->matrix_bytes, best = times[0], median = times[n / 2];
     printf("%s, %s, %d threads: best %.3f ms, median %.3f ms of %d\n", what,
            px_cpu_name(b->kern.level), b->n_threads, best * 1e3, median * 1e3, n);
-    printf("  %.1f GOP/s (median %.1f): %.1f %% (%.1f) of the %s peak %.1f\n", ops / best / 1e9,
-           ops / median / 1e9, 100 * ops / best / top, 100 * ops / median / top,
-           floats ? "f32" : "int8", top / 1e9);
-    printf("  %.2f GB/s of weights (median %.2f): %.1f %% (%.1f) of the read peak %.1f\n",
+    printf("  %.1f GOP/s (median %.1f): %.1f %% (%.1f) of the %s limit %.1f\n", ops / best / 1e9,
+           ops / median / 1e9, 100 * ops / best / top, 100 * ops / median / top, name, top / 1e9);
+    printf("  %.2f GB/s of weights (median %.2f): %.1f %% (%.1f) of the read limit %.1f\n",
            bytes / best / 1e9, bytes / median / 1e9, 100 * bytes / best / top_read,
            100 * bytes / median / top_read, top_read / 1e9);
 }
@@ -242,7 +259,7 @@ static bool parse_options(int argc, char **argv, bench *b, px_cpu_level *level, 
         else
             return false;
     }
-    return b->n_threads <= MOST_THREADS;
+    return true;
 }
 
 static bool find_dtype(const char *name, px_dtype *out)
@@ -277,26 +294,19 @@ int main(int argc, char **argv)
     if (!b.fn || b.rows < 1 || n < 1 || k < 1 ||
         k % px_dtype_get((uint32_t)dtype)->block_elements != 0)
         return usage();
-    b.grain = (b.rows / 128 + 15) / 16 * 16; // as px_pass_grain
-    b.grain = b.grain < 32 ? 32 : b.grain;
+    if (px_pool_new(b.n_threads, &b.pool, &err) != PITH_OK) {
+        fprintf(stderr, "kernels: %s\n", err.text);
+        return 1;
+    }
+    px_limits_fill(&b.limits, level);
+    b.scratch = memory(b.kern.scratch_bytes * (size_t)b.n_threads);
+    b.seen = memory(sizeof *b.seen * (size_t)b.n_threads);
     make_weights(&b, dtype, k, warm);
     make_activations(&b, dtype, k, n);
-    pthread_barrier_init(&b.begin, NULL, (unsigned)b.n_threads + 1);
-    pthread_barrier_init(&b.end, NULL, (unsigned)b.n_threads + 1);
-    static member members[MOST_THREADS];
-    pthread_t threads[MOST_THREADS];
-    for (int i = 0; i < b.n_threads; i++) {
-        members[i] = (member){&b, i, memory(b.kern.scratch_bytes)};
-        if (pthread_create(&threads[i], NULL, member_run, &members[i]) != 0)
-            return 1;
-    }
     char what[128];
     snprintf(what, sizeof what, "%s %s %lldx%lld, %lld columns%s", argv[1], argv[2],
              (long long)b.rows, (long long)k, (long long)n, warm ? ", warm" : "");
     measure(&b, what);
-    b.job = END;
-    pthread_barrier_wait(&b.begin);
-    for (int i = 0; i < b.n_threads; i++)
-        pthread_join(threads[i], NULL);
+    px_pool_free(b.pool);
     return 0;
 }
