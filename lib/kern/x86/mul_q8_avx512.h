@@ -4,15 +4,15 @@
  *
  *   LEVEL(name)         the names of the level
  *   dot_signed(q, x)    products of signed codes and activations in fours; the level holds the
- * codes as q + CODE_SHIFT, unsigned, where CODE_SHIFT is not 0 dot_small(start, a, xa, b, xb) start
- * + products of codes 0 to 31 in fours of two vectors
+ *                       codes as q + CODE_SHIFT, unsigned, where CODE_SHIFT is not 0
+ *   dot_small(start, a, xa, b, xb)
+ *                       start + products of codes 0 to 31 in fours of two vectors
  *
  * One row at a time, four blocks of it together, so that memory is read in one straight line. Byte
  * products are unsigned by signed: codes are held with their stored bias, and sums of products
- * begin at -bias * (sum of activations). Nibbles come with the first halves of four blocks in one
- * vector, the second halves in the other (SPLIT); whole bytes in the order of their values (PLAIN),
- * where lanes of the two vectors are added in pairs. Either way one f32 step serves four blocks,
- * whose scales one permutation and one conversion bring to their lanes.
+ * begin at -bias * (sum of activations). Codes come with the first halves of four blocks in one
+ * vector, the second halves in the other, so that one f32 step serves four blocks, whose scales one
+ * permutation and one conversion bring to their lanes.
  *
  * A call first writes its activations to scratch in that order, with scales and starts spread over
  * the lanes: 320 bytes for 128 values. A last group of fewer blocks is copied and padded with
@@ -25,8 +25,6 @@
 
 enum { COLS = 3, BLOCKS = 4, LINE = 64, AHEAD = 4096, SCRATCH = 256 << 10 };
 
-typedef enum order { SPLIT, PLAIN } order;
-
 /* Four blocks of a column. */
 typedef struct part {
     int8_t a[64], b[64];
@@ -38,7 +36,6 @@ typedef struct part {
 /* How a format comes apart. */
 typedef struct format {
     int block_bytes;
-    order order;
     int bias;
     bool is_signed; // codes go through dot_signed
     bool offset;    // has m
@@ -48,23 +45,12 @@ typedef struct format {
 
 /* ---- lanes of 32 bits that belong to block i */
 
-INLINE __m512i lanes_of(const order o)
+INLINE __m512i lanes_of_blocks(void)
 {
-    return o == SPLIT ? _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3)
-                      : _mm512_setr_epi32(0, 0, 2, 2, 0, 0, 2, 2, 1, 1, 3, 3, 1, 1, 3, 3);
+    return _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
 }
 
-enum { FIRST_SPLIT = 0x1111, FIRST_PLAIN = 0x0505 };
-
-/* Sums of four neighbours of each part, in the lanes that `dot` brings them to. */
-INLINE __m512i meet(__m512i ta, __m512i tb, const order o)
-{
-    if (o == SPLIT)
-        return _mm512_add_epi32(ta, tb);
-    const __m512 pa = _mm512_castsi512_ps(ta), pb = _mm512_castsi512_ps(tb);
-    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(pa, pb, 0x88)),
-                            _mm512_castps_si512(_mm512_shuffle_ps(pa, pb, 0xdd)));
-}
+enum { FIRST_LANES = 0x1111 };
 
 /* ---- activations */
 
@@ -74,28 +60,28 @@ INLINE __m512i fours(__m512i x)
     return _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
 }
 
-INLINE __m512i lane_sums(const part *p, const order o)
+INLINE __m512i lane_sums(const part *p)
 {
-    return meet(fours(_mm512_load_si512(p->a)), fours(_mm512_load_si512(p->b)), o);
+    return _mm512_add_epi32(fours(_mm512_load_si512(p->a)), fours(_mm512_load_si512(p->b)));
 }
 
 /* Writes `live` blocks from b on. */
 INLINE void prepare_part(const px_q8_column *x, int64_t b, int live, const format f, part *out)
 {
     const __mmask8 some = (__mmask8)((1u << live) - 1);
-    const __mmask16 first = f.order == SPLIT ? FIRST_SPLIT : FIRST_PLAIN;
-    const __m512i to = lanes_of(f.order);
+    const __m512i to = lanes_of_blocks();
     const int8_t *q = x->q + b * PX_Q8_BLOCK; // what lies behind the last block meets a scale of 0
     const __m512i a = _mm512_loadu_si512(q), z = _mm512_loadu_si512(q + 64);
     const __m512i low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
     const __m512i high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
-    _mm512_store_si512(out->a, f.order == SPLIT ? _mm512_permutex2var_epi64(a, low, z) : a);
-    _mm512_store_si512(out->b, f.order == SPLIT ? _mm512_permutex2var_epi64(a, high, z) : z);
+    _mm512_store_si512(out->a, _mm512_permutex2var_epi64(a, low, z));
+    _mm512_store_si512(out->b, _mm512_permutex2var_epi64(a, high, z));
     const __m128 d = _mm_maskz_loadu_ps(some, x->d + b), ds = _mm_maskz_loadu_ps(some, x->ds + b);
     _mm512_store_ps(out->d, _mm512_permutexvar_ps(to, _mm512_castps128_ps512(d)));
-    _mm512_store_ps(out->ds, _mm512_maskz_permutexvar_ps(first, to, _mm512_castps128_ps512(ds)));
+    _mm512_store_ps(out->ds,
+                    _mm512_maskz_permutexvar_ps(FIRST_LANES, to, _mm512_castps128_ps512(ds)));
     const __m512i bias = _mm512_set1_epi32(-f.bias);
-    _mm512_store_si512(out->start, _mm512_mullo_epi32(bias, lane_sums(out, f.order)));
+    _mm512_store_si512(out->start, _mm512_mullo_epi32(bias, lane_sums(out)));
 }
 
 INLINE void prepare(const px_q8_column *x, int64_t n, const format f, part *out)
@@ -120,12 +106,11 @@ INLINE __m512 spread_f16(__m512i words, __m512i places)
 }
 
 /* Words a, b, c, d for blocks 0 to 3, in 16 lanes. */
-INLINE __m512i places16(const order o, int a, int b, int c, int d)
+INLINE __m512i places16(int a, int b, int c, int d)
 {
     const short w = (short)a, x = (short)b, y = (short)c, z = (short)d;
     return _mm512_castsi256_si512(
-        o == SPLIT ? _mm256_setr_epi16(w, w, w, w, x, x, x, x, y, y, y, y, z, z, z, z)
-                   : _mm256_setr_epi16(w, w, y, y, w, w, y, y, x, x, z, z, x, x, z, z));
+        _mm256_setr_epi16(w, w, w, w, x, x, x, x, y, y, y, y, z, z, z, z));
 }
 
 /* Words of 16 bytes that begin at word `at` of each block of `stride` words. */
@@ -149,7 +134,7 @@ INLINE __m512i nibbles_18(const uint8_t *w)
 INLINE void scales_18(const uint8_t *w, __m512 *d, __m512 *m)
 {
     (void)m;
-    *d = spread_f16(_mm512_loadu_si512(w), places16(SPLIT, 0, 9, 18, 27));
+    *d = spread_f16(_mm512_loadu_si512(w), places16(0, 9, 18, 27));
 }
 
 INLINE void codes_iq4_nl(const uint8_t *w, __m512i *a, __m512i *b)
@@ -172,8 +157,8 @@ INLINE void codes_q4_1(const uint8_t *w, __m512i *a, __m512i *b)
 INLINE void scales_q4_1(const uint8_t *w, __m512 *d, __m512 *m)
 {
     const __m512i raw = _mm512_loadu_si512(w);
-    *d = spread_f16(raw, places16(SPLIT, 0, 10, 20, 30));
-    *m = spread_f16(raw, places16(SPLIT, 1, 11, 21, 31));
+    *d = spread_f16(raw, places16(0, 10, 20, 30));
+    *m = spread_f16(raw, places16(1, 11, 21, 31));
 }
 
 /* Bit 4 of codes: bit j of the 32 at w + at of each block is that of code j. */
@@ -206,7 +191,7 @@ INLINE void scales_q5_0(const uint8_t *w, __m512 *d, __m512 *m)
 {
     (void)m; // from byte 4 on: words 9, 20 and 31; word 0 comes in by a mask
     const __m512i raw = _mm512_mask_set1_epi16(_mm512_loadu_si512(w + 4), 1, (short)px_load16(w));
-    *d = spread_f16(raw, places16(SPLIT, 0, 9, 20, 31));
+    *d = spread_f16(raw, places16(0, 9, 20, 31));
 }
 
 /* 24 bytes: d, m, high bits, codes. */
@@ -220,10 +205,10 @@ INLINE void codes_q5_1(const uint8_t *w, __m512i *a, __m512i *b)
 INLINE void scales_q5_1(const uint8_t *w, __m512 *d, __m512 *m)
 {
     const __m512i rest = _mm512_castsi256_si512(load256(w + 64)), first = _mm512_loadu_si512(w);
-    *d = _mm512_cvtph_ps(_mm512_castsi512_si256(
-        _mm512_permutex2var_epi16(first, places16(SPLIT, 0, 12, 24, 36), rest)));
-    *m = _mm512_cvtph_ps(_mm512_castsi512_si256(
-        _mm512_permutex2var_epi16(first, places16(SPLIT, 1, 13, 25, 37), rest)));
+    *d = _mm512_cvtph_ps(
+        _mm512_castsi512_si256(_mm512_permutex2var_epi16(first, places16(0, 12, 24, 36), rest)));
+    *m = _mm512_cvtph_ps(
+        _mm512_castsi512_si256(_mm512_permutex2var_epi16(first, places16(1, 13, 25, 37), rest)));
 }
 
 /* 17 bytes: exponent, codes; 12 is added to codes to make them unsigned. */
@@ -246,7 +231,7 @@ INLINE void scales_mxfp4(const uint8_t *w, __m512 *d, __m512 *m)
     const __m128i normal = _mm_slli_epi32(_mm_sub_epi32(e, one), 23);
     const __m128i small = _mm_sllv_epi32(_mm_set1_epi32(0x00200000), e); // of 0 and 1
     const __m128i bits = _mm_mask_mov_epi32(normal, _mm_cmple_epi32_mask(e, one), small);
-    *d = _mm512_permutexvar_ps(lanes_of(SPLIT), _mm512_castps128_ps512(_mm_castsi128_ps(bits)));
+    *d = _mm512_permutexvar_ps(lanes_of_blocks(), _mm512_castps128_ps512(_mm_castsi128_ps(bits)));
 }
 
 /* ---- products */
@@ -257,7 +242,7 @@ INLINE __m512i dot(const part *x, __m512i a, __m512i b, const format f)
     const __m512i xa = _mm512_load_si512(x->a), xb = _mm512_load_si512(x->b);
     if (!f.is_signed)
         return dot_small(start, a, xa, b, xb);
-    return _mm512_add_epi32(meet(dot_signed(a, xa), dot_signed(b, xb), f.order), start);
+    return _mm512_add_epi32(_mm512_add_epi32(dot_signed(a, xa), dot_signed(b, xb)), start);
 }
 
 /* Adds the four blocks at w times part g of each column. */
@@ -349,8 +334,8 @@ INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f
         const format f = {id##_BYTES, __VA_ARGS__};                     \
         multiply(m, row0, row1, f);                                     \
     }
-MUL(PX_Q4_1, q4_1, SPLIT, 0, false, true, codes_q4_1, scales_q4_1)
-MUL(PX_Q5_0, q5_0, SPLIT, 16, false, false, codes_q5_0, scales_q5_0)
-MUL(PX_Q5_1, q5_1, SPLIT, 0, false, true, codes_q5_1, scales_q5_1)
-MUL(PX_IQ4_NL, iq4_nl, SPLIT, CODE_SHIFT, true, false, codes_iq4_nl, scales_18)
-MUL(PX_MXFP4, mxfp4, SPLIT, 12, false, false, codes_mxfp4, scales_mxfp4)
+MUL(PX_Q4_1, q4_1, 0, false, true, codes_q4_1, scales_q4_1)
+MUL(PX_Q5_0, q5_0, 16, false, false, codes_q5_0, scales_q5_0)
+MUL(PX_Q5_1, q5_1, 0, false, true, codes_q5_1, scales_q5_1)
+MUL(PX_IQ4_NL, iq4_nl, CODE_SHIFT, true, false, codes_iq4_nl, scales_18)
+MUL(PX_MXFP4, mxfp4, 12, false, false, codes_mxfp4, scales_mxfp4)
