@@ -660,6 +660,14 @@ typedef enum pith_speculation {
     PITH_SPECULATE_DRAFT  /* by the draft model, always; without one, never */
 } pith_speculation;
 
+/* How the final hidden states of a context (after the output norm) become one vector. */
+typedef enum pith_pooling {
+    PITH_POOL_NONE, /* no vector */
+    PITH_POOL_MEAN, /* of all tokens */
+    PITH_POOL_LAST, /* of the last token */
+    PITH_POOL_CLS   /* of the first token */
+} pith_pooling;
+
 typedef struct pith_request {
     size_t size;
     const int32_t *tokens; /* the whole context that the answer continues; a prefix that the session
@@ -683,7 +691,9 @@ typedef struct pith_request {
     pith_logits_fn on_logits; /* may be NULL */
     void *user;
     pith_speculation speculation;
-    int32_t max_draft; /* most guesses of a step, to 31; 0: to 7, and no bit of logits changes */
+    int32_t max_draft;  /* most guesses of a step, to 31; 0: to 7, and no bit of logits changes */
+    pith_pooling embed; /* the context's vector is wanted (result.embedding), and max_tokens is 0.
+                           With MEAN and CLS nothing of the context is reused */
 } pith_request;
 
 typedef struct pith_result {
@@ -700,6 +710,10 @@ typedef struct pith_result {
     int64_t n_accepted;                    /* of these, chosen */
     double saved_seconds; /* of decode_seconds, by guessing: what steps without would have taken, as
                              measured, less what was taken; negative when it did not pay */
+    const float *embedding; /* [n_embedding] the request's embed, not normalised; lent until the
+                               answer is freed, after pith_generate until the next call with the
+                               session; NULL without, and where the answer did not end well */
+    int32_t n_embedding;    /* the model's width */
 } pith_result;
 
 /* Writes an answer, alone: answers in flight wait meanwhile. The session afterwards holds the
@@ -752,6 +766,46 @@ PITH_API pith_status pith_answer_get_result(const pith_answer *answer, pith_resu
 /* Frees an answer; one in flight ends without another event, and its session keeps what is computed
  * of it. NULL is fine. Not from inside a callback. */
 PITH_API void pith_answer_free(pith_answer *answer);
+
+/* ------------------------------------------------------------------ embeddings */
+
+/* How the model's makers pool, as its file says (ARCH.pooling_type); MEAN where it says nothing.
+ * NONE: the file is of a model that gives scores, not vectors. docs/embeddings.md. */
+PITH_API pith_pooling pith_model_pooling(const pith_model *model);
+
+typedef struct pith_embed_options {
+    size_t size;
+    pith_pooling pooling; /* NONE: pith_model_pooling */
+    int32_t dims;         /* only so many first elements; 0: all */
+    bool raw;             /* vectors stay as they are; otherwise each has length 1 */
+    bool truncate;        /* texts that do not fit the context lose their end; otherwise they are
+                             an error */
+    pith_progress_fn progress; /* tokens */
+    void *user;
+} pith_embed_options;
+
+typedef struct pith_embed_result {
+    size_t size;
+    int32_t dims;        /* of each vector */
+    pith_pooling used;   /* pooling */
+    int64_t n_tokens;    /* of all texts, those that were cut off left out */
+    int32_t n_truncated; /* texts that lost their end */
+} pith_embed_result;
+
+/* Vectors of texts: out [n_texts, dims]. The texts go in the same steps, together with answers in
+ * flight, whose events are told meanwhile; as many at a time as the engine has sessions left. A
+ * text is tokenized with what the model's files put around texts (bos, eos). options and result may
+ * be NULL. Errors: ARGUMENT (dims beyond the model's width; a text without any token), CONTEXT (a
+ * text too long, by number), UNSUPPORTED (no tokenizer; the model pools by scores), LIMIT (no
+ * session left), CANCELLED, MEMORY, NUMERIC. */
+PITH_API pith_status pith_embed_text(pith_engine *engine, const pith_str *texts, int32_t n_texts,
+                                     const pith_embed_options *options, float *out,
+                                     pith_embed_result *result, pith_error *err);
+
+/* What pith_embed_text does with result.embedding: the first dims of n elements, divided by their
+ * length unless raw. out may be in. A vector of zeros stays one. Errors: ARGUMENT. */
+PITH_API pith_status pith_embed_finish(const float *in, int32_t n, int32_t dims, bool raw,
+                                       float *out, pith_error *err);
 
 /* ------------------------------------------------------------------ scoring */
 

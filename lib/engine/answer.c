@@ -31,6 +31,13 @@ static pith_status check_request(const pith_request *r, pith_error *err)
     if (r->max_draft < 0 || r->max_draft > PX_MOST_DRAFT)
         return px_fail(err, PITH_E_ARGUMENT, "request.max_draft is %d, expected 0 to %d",
                        r->max_draft, PX_MOST_DRAFT);
+    if ((int)r->embed < PITH_POOL_NONE || r->embed > PITH_POOL_CLS)
+        return px_fail(err, PITH_E_ARGUMENT, "request.embed is %d, expected a PITH_POOL_* value",
+                       (int)r->embed);
+    if (r->embed != PITH_POOL_NONE && r->max_tokens != 0)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "a request for an embedding has max_tokens %lld, expected 0",
+                       (long long)r->max_tokens);
     return PITH_OK;
 }
 
@@ -86,12 +93,23 @@ static pith_status make_guesser(pith_answer *a, pith_error *err)
     return pith_session_new(draft, NULL, &s->draft, err);
 }
 
+static pith_status make_pooling(pith_answer *a, pith_error *err)
+{
+    if (a->request.embed == PITH_POOL_NONE)
+        return PITH_OK;
+    size_t width = (size_t)a->session->engine->model->hp.width;
+    a->sum = px_calloc(width, sizeof(double) + sizeof(float));
+    return a->sum ? PITH_OK : px_fail_memory(err, "an embedding");
+}
+
 /* Lists the context in the session. Last, since it changes the session. */
 static pith_status place(pith_answer *a, pith_error *err)
 {
     pith_session *s = a->session;
     int64_t max = a->request.max_tokens;
     px_placing how = {.most_reused = max == 0 ? INT64_MAX : -1, .room = max < 0 ? INT64_MAX : max};
+    if (a->request.embed != PITH_POOL_NONE)
+        how.most_reused = a->request.embed == PITH_POOL_LAST ? -1 : 0;
     px_placed placed;
     pith_status st =
         px_session_place(s, a->request.tokens, a->request.n_tokens, &how, &placed, err);
@@ -125,6 +143,8 @@ pith_status px_answer_init(pith_answer *a, pith_session *session, const pith_req
     if (st == PITH_OK)
         st = make_guesser(a, err);
     if (st == PITH_OK)
+        st = make_pooling(a, err);
+    if (st == PITH_OK)
         st = place(a, err);
     if (st != PITH_OK) {
         px_answer_clear(a);
@@ -139,6 +159,8 @@ void px_answer_clear(pith_answer *a)
     px_sampler_clear(&a->sampler);
     px_stops_clear(&a->stops);
     px_buf_clear(&a->piece);
+    px_free(a->sum);
+    a->sum = NULL;
 }
 
 /* ---- the end */
@@ -316,12 +338,52 @@ bool px_answer_reads(const pith_answer *a)
     return a->first == 0 || px_answer_pending(a) > 1;
 }
 
+void px_answer_pool(pith_answer *a, px_chunk *chunk)
+{
+    const pith_session *s = a->session;
+    chunk->sum = a->sum;
+    if (a->request.embed == PITH_POOL_MEAN) {
+        chunk->n_pool = chunk->n;
+    } else if (a->request.embed == PITH_POOL_CLS) {
+        chunk->n_pool = s->seq.n_tokens == 0;
+    } else if (s->seq.n_tokens + chunk->n == s->n_tokens) {
+        chunk->pool_first = chunk->n - 1;
+        chunk->n_pool = 1;
+    }
+}
+
+/* The mean of what was pooled. */
+static void finish_embedding(pith_answer *a)
+{
+    int32_t width = a->session->engine->model->hp.width;
+    double n = a->request.embed == PITH_POOL_MEAN ? (double)a->session->n_tokens : 1;
+    float *out = (float *)(void *)(a->sum + width);
+    bool finite = true;
+    for (int32_t i = 0; i < width; i++) {
+        out[i] = (float)(a->sum[i] / n);
+        finite = finite && isfinite(out[i]);
+    }
+    if (!finite) {
+        pith_error e = {0};
+        px_fail(&e, PITH_E_NUMERIC,
+                "the embedding of %lld tokens holds NaN or infinity; the model file is damaged or "
+                "its numbers outgrow f32",
+                (long long)a->session->n_tokens);
+        px_answer_fail(a, PITH_E_NUMERIC, &e);
+        return;
+    }
+    a->result.embedding = out;
+    a->result.n_embedding = width;
+}
+
 void px_answer_read(pith_answer *a)
 {
     if (a->first > 0)
         return;
     a->first = px_now();
     a->result.prompt_seconds = a->first - a->start;
+    if (a->sum)
+        finish_embedding(a);
     if (a->request.max_tokens == 0)
         px_answer_finish(a, PITH_FINISH_LENGTH);
 }

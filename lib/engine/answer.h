@@ -26,6 +26,8 @@ struct pith_answer {
     px_detok detok;
     px_buf piece; // text of one token
     pith_logprob top[PX_MOST_TOP];
+    double *sum; // [C] of the hidden states that are pooled, and behind it the result [C] f32; or
+                 // NULL
     px_guesser guesser;
     double start; // times of px_now
     double first; // when the context was computed; 0: it is not yet
@@ -54,6 +56,9 @@ int64_t px_answer_pending(const pith_answer *a);
 
 /* Whether the context is still being computed, for the first time or, after a shift, again. */
 bool px_answer_reads(const pith_answer *a);
+
+/* Has the chunk, the next of the context, pool what the request asks for. */
+void px_answer_pool(pith_answer *a, px_chunk *chunk);
 
 /* Chooses, lists and tells one token. *token: which, -1 when the hook ended the answer. Failures
  * end the answer. */

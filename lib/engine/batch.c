@@ -83,6 +83,8 @@ static void add_part(plan *p, pith_answer *a, int32_t n, int32_t n_rows)
     p->e->parts[p->n] = (px_part){.answer = a};
     p->e->chunks[p->n] = (px_chunk){
         .seq = seq, .tokens = a->session->tokens + seq->n_tokens, .n = n, .n_logits = n_rows};
+    if (a->sum)
+        px_answer_pool(a, &p->e->chunks[p->n]);
     p->n++;
     p->n_tokens += n;
     p->n_rows += n_rows;
@@ -289,6 +291,9 @@ pith_status pith_generate(pith_session *session, const pith_request *request, pi
         st = a.status;
         if (st != PITH_OK && err)
             *err = a.error;
+        px_free(session->embedding);
+        session->embedding = a.sum; // lent until the next call
+        a.sum = NULL;
         px_answer_clear(&a);
     }
     px_session_end(session);

@@ -68,6 +68,7 @@ void pith_session_free(pith_session *session)
     if (session->answer)
         px_answer_abandon(session->answer);
     pith_session_free(session->draft);
+    px_free(session->embedding);
     session->engine->n_sessions--;
     px_kv_seq_clear(&session->seq);
     px_free(session->tokens);

@@ -21,6 +21,7 @@ struct pith_session {
     int32_t n_keep;
     pith_session *draft; // the draft model's, following this one; made when first needed
     pith_answer *answer; // that is being written on it, or NULL
+    void *embedding;     // that pith_generate gave last: a block of its answer, or NULL
     volatile int cancel; // by px_cancel_* only
 };
 

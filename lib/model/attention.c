@@ -118,13 +118,20 @@ void px_pass_heads(px_decoder *d, const px_desk *desk, int32_t layer, bool last)
 
 /* ---- tiles */
 
+/* Whether any of rows [first, first + n), of the chunk whose rows end at n_rows, is wanted. */
+static bool is_wanted(const px_decoder *d, int32_t chunk, int32_t first, int32_t n)
+{
+    const px_chunk *c = &d->chunks[chunk];
+    int32_t logits = d->n_rows - c->n_logits, pool = d->n_rows - c->n + c->pool_first;
+    return first + n > logits || (first < pool + c->n_pool && first + n > pool);
+}
+
 /* Rows [first, first + n) of a chunk as one tile, or as one for each part of their keys. How many
  * parts there are follows from shapes alone. */
 static void cut_keys(px_decoder *d, int32_t chunk, int32_t first, int32_t n)
 {
-    int32_t first_wanted = d->n_rows - d->chunks[chunk].n_logits;
-    px_tile tile = {
-        .chunk = chunk, .first = first, .n = n, .wanted = first + n > first_wanted, .n_parts = 1};
+    px_tile tile = {.chunk = chunk, .first = first, .n = n, .n_parts = 1};
+    tile.wanted = is_wanted(d, chunk, first, n);
     int64_t least = d->hp->n_kv_heads >= MANY_HEADS ? 2 * PART_KEYS : PART_KEYS;
     int64_t n_parts = (d->rows[first + n - 1].position + 1) / least;
     if (n_parts > PX_PASS_PARTS)

@@ -79,12 +79,12 @@ static int64_t longest(const px_decoder *d, px_act_form form)
 }
 
 /* What a desk for n rows has of its own, or all desks of a step share. */
-static void carve_desk(px_decoder *d, carver *c, px_desk *desk, int64_t n, int64_t n_hidden)
+static void carve_desk(px_decoder *d, carver *c, px_desk *desk, int64_t n)
 {
     const px_hparams *hp = d->hp;
     desk->x = carve_rows(c, n, hp->width);
     desk->normed = carve_rows(c, n, hp->width);
-    desk->hidden = carve_rows(c, n_hidden, hp->width);
+    desk->hidden = carve_rows(c, n, hp->width);
     for (int i = 0; i < 2; i++) {
         size_t angles =
             i == 0 || hp->rope_base[1] > 0 ? (size_t)n * (size_t)(hp->rope_dims / 2) : 0;
@@ -102,7 +102,7 @@ static void carve_desks(px_decoder *d, carver *c, int n_threads)
     const px_hparams *hp = d->hp;
     int64_t b = d->options.max_batch;
     px_desk shared = {.mixed = d->mixed};
-    carve_desk(d, c, &shared, b, d->options.max_logits);
+    carve_desk(d, c, &shared, b);
     for (int i = 0; i < n_threads; i++) {
         px_desk desk = shared;
         desk.member = i;
@@ -112,7 +112,7 @@ static void carve_desks(px_decoder *d, carver *c, int n_threads)
         px_desk alone = desk;
         alone.alone = true;
         if (i > 0)
-            carve_desk(d, c, &alone, 1, 1);
+            carve_desk(d, c, &alone, 1);
         alone.mixed = carve_rows(c, 1, (int64_t)hp->n_heads * hp->value_dim);
         if (c->base) {
             d->shared[i] = desk;
@@ -153,7 +153,8 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     d->parts = carve(&c, (size_t)d->n_slots * (size_t)hp->n_heads, sizeof *d->parts);
     d->tiles = carve(&c, (size_t)b + (size_t)d->n_slots, sizeof *d->tiles);
     d->joints = carve(&c, (size_t)b, sizeof *d->joints);
-    d->wanted = carve(&c, (size_t)r, sizeof *d->wanted);
+    d->wanted = carve(&c, (size_t)b, sizeof *d->wanted);
+    d->places = carve(&c, (size_t)b, sizeof *d->places);
     return c.at;
 }
 
@@ -329,16 +330,19 @@ static bool finish_logits(float *x, int64_t n, float cap)
 static void head(px_decoder *d, const px_desk *desk, const px_block_end *end)
 {
     const px_matrix *m = &d->w->head;
-    px_picked wanted = {d->n_wanted, d->wanted};
-    px_reader to = {.norm = d->w->out_norm, .forms = px_pass_forms(d, m), .plain = true};
+    px_picked wanted = {d->n_wanted, d->wanted, d->places};
+    px_reader to = {.norm = d->w->out_norm, .plain = true};
+    to.forms = d->n_logits > 0 ? px_pass_forms(d, m) : 0;
     px_pass_end(d, desk, end, &wanted, &to, &desk->hidden);
+    if (d->n_logits == 0)
+        return;
     int64_t grain = px_pass_grain(m->rows);
     int64_t n = (m->rows + grain - 1) / grain;
     for (int64_t i; (i = px_pool_next(d->pool, desk->member, n)) >= 0;) {
         int64_t row0 = i * grain;
         int64_t row1 = row0 + grain < m->rows ? row0 + grain : m->rows;
-        px_pass_mul(d, desk, m, &desk->hidden, d->n_wanted, &d->logits, row0, row1);
-        for (int32_t c = 0; c < d->n_wanted; c++)
+        px_pass_mul(d, desk, m, &desk->hidden, d->n_logits, &d->logits, row0, row1);
+        for (int32_t c = 0; c < d->n_logits; c++)
             if (!finish_logits(d->logits.data + c * d->logits.stride + row0, row1 - row0,
                                d->hp->logit_softcap))
                 note_odd(d, c);
@@ -386,7 +390,7 @@ static void run_step(void *ctx, int member)
     px_decoder *d = ctx;
     const px_desk *desk = d->n_rows == 1 ? &d->alone[member] : &d->shared[member];
     int32_t n_layers = d->hp->n_layers;
-    px_picked all = {.n = d->n_rows}, wanted = {d->n_wanted, d->wanted};
+    px_picked all = {.n = d->n_rows}, wanted = {.n = d->n_wanted, .rows = d->wanted};
     bool whole = d->options.observe != NULL; // who observes sees all rows of all layers
     px_heap_forbid();
     px_pass_embed(d, desk);
@@ -419,6 +423,12 @@ static pith_status check_chunk(const px_decoder *d, const px_chunk *chunks, int 
                        "chunk %d has %d tokens and asks for %d rows of logits, expected at least 1 "
                        "token and no more rows than tokens",
                        i, c->n, c->n_logits);
+    if (c->n_pool < 0 || c->pool_first < 0 || c->n_pool > c->n - c->pool_first ||
+        (c->n_pool > 0 && (!c->sum || c->n_logits > 0)))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "chunk %d pools %d of its %d tokens from %d on%s, expected tokens that it "
+                       "has, a sum and no logits",
+                       i, c->n_pool, c->n, c->pool_first, c->sum ? "" : " into no sum");
     if (!same_layout(d->hp, px_kv_pool_layout(c->seq->pool)))
         return px_fail(err, PITH_E_ARGUMENT, "chunk %d has a sequence of another model's KV cache",
                        i);
@@ -464,21 +474,55 @@ static pith_status check_step(const px_decoder *d, const px_chunk *chunks, int n
     return PITH_OK;
 }
 
+static void want(px_decoder *d, int32_t row, int32_t place)
+{
+    d->places[d->n_wanted] = place;
+    d->wanted[d->n_wanted++] = row;
+}
+
 /* Rows, tiles and wanted rows of the step. */
 static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
 {
     d->chunks = chunks;
-    d->n_rows = d->n_wanted = d->n_tiles = d->n_joints = d->n_taken = 0;
+    d->n_rows = d->n_wanted = d->n_tiles = d->n_joints = d->n_taken = d->n_logits = 0;
+    int32_t logits = 0, pooled = 0; // rows of hidden
+    for (int i = 0; i < n_chunks; i++)
+        d->n_logits += chunks[i].n_logits;
     for (int i = 0; i < n_chunks; i++) {
         const px_chunk *c = &chunks[i];
         int32_t first = d->n_rows;
         for (int32_t t = c->n - c->n_logits; t < c->n; t++)
-            d->wanted[d->n_wanted++] = d->n_rows + t;
+            want(d, first + t, logits++);
+        for (int32_t t = c->pool_first; t < c->pool_first + c->n_pool; t++)
+            want(d, first + t, d->n_logits + pooled++);
         for (int32_t t = 0; t < c->n; t++)
             d->rows[d->n_rows++] = (px_row){
                 .chunk = i, .token = c->tokens[t], .joint = -1, .position = c->seq->n_tokens + t};
         px_pass_cut(d, i, first);
     }
+}
+
+/* Adds up the rows that chunks pool. */
+static void pool_rows(const px_decoder *d, const px_chunk *chunks, int n_chunks)
+{
+    const px_rows *hidden = &d->shared[0].hidden;
+    int32_t at = d->n_logits;
+    for (int i = 0; i < n_chunks; i++)
+        for (int32_t t = 0; t < chunks[i].n_pool; t++, at++)
+            for (int64_t j = 0; j < hidden->width; j++)
+                chunks[i].sum[j] += (double)hidden->data[at * hidden->stride + j];
+}
+
+static pith_status odd_logits(const px_decoder *d, int32_t place, pith_error *err)
+{
+    int32_t i = 0;
+    while (d->places[i] != place)
+        i++;
+    const px_row *row = &d->rows[d->wanted[i]];
+    return px_fail(err, PITH_E_NUMERIC,
+                   "the logits for token %d at position %" PRId64
+                   " hold NaN or infinity; the model file is damaged or its numbers outgrow f32",
+                   row->token, row->position);
 }
 
 pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
@@ -496,14 +540,9 @@ pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
     if (atomic_load(&d->stopped))
         return px_fail(err, PITH_E_CANCELLED, "the step was cancelled");
     int32_t odd = atomic_load(&d->odd_row);
-    if (odd >= 0) {
-        const px_row *row = &d->rows[d->wanted[odd]];
-        return px_fail(
-            err, PITH_E_NUMERIC,
-            "the logits for token %d at position %" PRId64
-            " hold NaN or infinity; the model file is damaged or its numbers outgrow f32",
-            row->token, row->position);
-    }
+    if (odd >= 0)
+        return odd_logits(d, odd, err);
+    pool_rows(d, chunks, n_chunks);
     for (int i = 0; i < n_chunks; i++)
         chunks[i].seq->n_tokens += chunks[i].n;
     return PITH_OK;

@@ -55,13 +55,18 @@ typedef struct px_chunk {
     const int32_t *tokens;
     int32_t n;
     int32_t n_logits; // logits are wanted for this many of the last tokens
+    /* The final hidden states of tokens [pool_first, pool_first + n_pool), after the output norm,
+     * are added to sum [C], in their order: only where no logits are wanted. */
+    double *sum;
+    int32_t pool_first, n_pool;
 } px_chunk;
 
 /* Runs one step. On success each seq->n_tokens has grown by its chunk's n, and *logits points to
  * rows of n_vocab floats, chunk after chunk, valid until the next step. `cancel` (may be NULL;
  * other threads store to it atomically) is looked at between layers: when it becomes nonzero the
  * step ends with CANCELLED. Other errors: ARGUMENT (a token id out of range, no room reserved, too
- * many tokens), NUMERIC (a logit is NaN or infinite). On failure no sequence has grown. */
+ * many tokens), NUMERIC (a logit is NaN or infinite). On failure no sequence has grown and no sum
+ * has changed. */
 pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
                             const volatile int *cancel, const float **logits, pith_error *err);
 

@@ -19,7 +19,8 @@
  * with nine barriers. A step of one row has five: each member does the row phases for itself, in
  * memory of its own (px_desk): that takes less time than waiting until somebody else has done it.
  *
- * Behind the keys and values of the last layer only rows go on whose logits are asked for.
+ * Behind the keys and values of the last layer only rows go on that are wanted: whose logits are
+ * asked for, or whose hidden state is pooled.
  */
 #ifndef PX_MODEL_PASS_H
 #define PX_MODEL_PASS_H
@@ -38,7 +39,7 @@ typedef struct px_tile {
     int32_t chunk;
     int32_t first;
     int32_t n;
-    bool wanted;           // has rows whose logits are asked for
+    bool wanted;           // has rows that are
     int32_t part, n_parts; // n_parts 1: whole
     int32_t slot;
 } px_tile;
@@ -68,6 +69,7 @@ typedef struct px_rows {
 typedef struct px_picked {
     int32_t n;
     const int32_t *rows;
+    const int32_t *places; // [n] which row of its result the i-th becomes; NULL: i
 } px_picked;
 
 /* Where a member does row work: in rows that all share or, where the step has but one row, in a
@@ -78,10 +80,10 @@ typedef struct px_desk {
     px_rows x;      // [B, C] residual stream
     px_rows normed; // [B, C]; kept only where somebody reads it unpacked
     px_rows mixed;  // [B, H * Dv] attention's parts put together
-    px_rows hidden; // [R, C] after the output norm
+    px_rows hidden; // [B, C] after the output norm: rows with logits, then those that are pooled
     float *cos[2];  // [B, rope.n] by base
     float *sin[2];
-    uint8_t *packed[PX_ACT_FORMS]; // [B or R, packed_bytes], of whichever input was packed last
+    uint8_t *packed[PX_ACT_FORMS]; // [B, packed_bytes], of whichever input was packed last
     /* the member's own in any case */
     px_rows row;      // [1, C]
     px_rows up;       // [B, grain of F]
@@ -111,7 +113,8 @@ struct px_decoder {
     px_desk *shared;  // [members] desks for a step of many rows
     px_desk *alone;   // [members] desks for a step of one
     px_row *rows;     // [B]
-    int32_t *wanted;  // [R] rows whose logits are asked for
+    int32_t *wanted;  // [B] rows whose logits are asked for, or that are pooled
+    int32_t *places;  // [B] which row of hidden each of them becomes
     px_tile *tiles;   // [B + slots]
     px_joint *joints; // [B]
     int32_t n_slots;
@@ -122,7 +125,8 @@ struct px_decoder {
     const px_chunk *chunks;
     const volatile int *cancel;
     int32_t n_rows, n_wanted, n_tiles, n_joints;
-    int32_t n_taken; // slots
+    int32_t n_logits; // rows of logits: the first of hidden
+    int32_t n_taken;  // slots
     _Atomic bool stopped;
     _Atomic int32_t odd_row; // a row of logits that is not finite, or -1
 };
@@ -161,7 +165,7 @@ px_reader px_pass_reads_ffn(const px_decoder *d, int32_t layer);
 /* Embeddings, and the cosines and sines of the step's positions. */
 void px_pass_embed(px_decoder *d, const px_desk *desk);
 /* Ends a block for the rows picked, whose products are the first of `added`, and reads them into
- * the first of out. */
+ * out, where their places are. */
 void px_pass_end(px_decoder *d, const px_desk *desk, const px_block_end *end, const px_picked *rows,
                  const px_reader *to, const px_rows *out);
 /* Packs the first n rows of `in`. */

@@ -142,7 +142,7 @@ void px_pass_end(px_decoder *d, const px_desk *desk, const px_block_end *end, co
         for (int32_t i = run.first; i < run.end; i++) {
             int32_t r = row_of(rows, i);
             end_row(d, desk, end, row_at(&d->added, end->whole ? r : i), r);
-            read_row(d, desk, to, out, r, i);
+            read_row(d, desk, to, out, r, rows->places ? rows->places[i] : i);
         }
 }
 

@@ -103,7 +103,8 @@ static float *run_cut(const runner_model *m, const runner_setup *setup, const in
     float *rows = rows_new(n, V);
     for (int32_t at = 0; at < n; at += cut) {
         const int32_t size = n - at < cut ? n - at : cut;
-        const px_chunk chunk = {&s.seqs[0], tokens + at, size, size};
+        const px_chunk chunk = {
+            .seq = &s.seqs[0], .tokens = tokens + at, .n = size, .n_logits = size};
         float *out = rows + (int64_t)at * V;
         step(&s, &chunk, 1, V, &out);
     }
@@ -134,7 +135,8 @@ static float *run_mixed(const runner_model *m, const runner_setup *setup, const 
             const int32_t size = n - at[i] < wish ? n - at[i] : wish;
             if (size == 0)
                 continue;
-            chunks[n_chunks] = (px_chunk){&s.seqs[i], texts[i] + at[i], size, size};
+            chunks[n_chunks] = (px_chunk){
+                .seq = &s.seqs[i], .tokens = texts[i] + at[i], .n = size, .n_logits = size};
             out[n_chunks++] = rows[i] + (int64_t)at[i] * V;
             at[i] += size;
         }
@@ -172,11 +174,11 @@ void runner_greedy(const runner_model *m, const runner_setup *setup, const int32
     const int32_t V = m->hp.n_vocab;
     session s = session_open(m, setup, n_prompt);
     float *row = rows_new(1, V);
-    px_chunk chunk = {&s.seqs[0], prompt, n_prompt, 1};
+    px_chunk chunk = {.seq = &s.seqs[0], .tokens = prompt, .n = n_prompt, .n_logits = 1};
     for (int32_t i = 0; i < n; i++) {
         step(&s, &chunk, 1, V, &row);
         out[i] = largest(row, V);
-        chunk = (px_chunk){&s.seqs[0], &out[i], 1, 1};
+        chunk = (px_chunk){.seq = &s.seqs[0], .tokens = &out[i], .n = 1, .n_logits = 1};
     }
     free(row);
     session_close(&s);
