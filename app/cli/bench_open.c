@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "cli/bench.h"
+#include "cli/find.h"
 #include "cli/term.h"
 
 #include <errno.h>
@@ -227,7 +228,7 @@ pith_status bench_once_run(const char *model, const bench_engine_args *args, int
     once o = {0};
     bench_files files = {0};
     pith_engine_info info = PITH_INIT(pith_engine_info);
-    pith_status status = pith_model_open(model, NULL, &o.model, err);
+    pith_status status = cli_model_open(model, NULL, &o.model, err);
     if (status == PITH_OK)
         status = compute(&o, args, n_prompt, n_decode, err);
     if (status == PITH_OK)

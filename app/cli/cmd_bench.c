@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/commands.h"
+#include "cli/find.h"
 #include "cli/term.h"
 
 #include <errno.h>
@@ -317,7 +318,7 @@ static pith_status look(state *s, pith_error *err)
 {
     pith_model_options o = PITH_INIT(pith_model_options);
     o.flags = PITH_OPEN_NO_TOKENIZER;
-    pith_status status = pith_model_open(s->path, &o, &s->model, err);
+    pith_status status = cli_model_open(s->path, &o, &s->model, err);
     if (status == PITH_OK)
         status = bench_files_list(s->model, &s->files, err);
     s->info = PITH_INIT(pith_model_info);

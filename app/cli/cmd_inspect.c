@@ -3,6 +3,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/digest.h"
+#include "cli/find.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -168,10 +169,10 @@ static pith_status open_model(const char *path, pith_model **out, pith_error *er
     bool is_folder = px_file_kind_of(path) == PX_FILE_FOLDER;
     pith_model_options mo = PITH_INIT(pith_model_options);
     mo.flags = folder[is_folder ? 0 : 1];
-    pith_status status = pith_model_open(path, &mo, out, err);
+    pith_status status = cli_model_open(path, &mo, out, err);
     for (int i = is_folder ? 1 : 2; status != PITH_OK && i < 3; i++) {
         mo.flags = folder[i];
-        if (pith_model_open(path, &mo, out, NULL) == PITH_OK) {
+        if (cli_model_open(path, &mo, out, NULL) == PITH_OK) {
             px_error_clear(err);
             return PITH_OK;
         }

@@ -3,6 +3,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/compare.h"
+#include "cli/find.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -232,7 +233,10 @@ int cli_cmd_quantize(int argc, char **argv)
                             : "MODEL OUT.gguf TYPE");
         return cli_fail(&err);
     }
-    a.in = words.items[0];
+    char *in = NULL; // freed by the end of the process, as all of this command's words
+    if (cli_find_path(words.items[0], &in, &err) != PITH_OK)
+        return cli_fail(&err);
+    a.in = in;
     a.type = words.items[words.n - 1];
     a.out = a.dry_run ? NULL : words.items[1];
     if (a.out && !a.force && px_file_kind_of(a.out) != PX_FILE_NONE) {

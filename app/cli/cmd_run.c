@@ -3,6 +3,7 @@
 #include "cli/chat.h"
 #include "cli/commands.h"
 #include "cli/engine_args.h"
+#include "cli/find.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -171,8 +172,33 @@ static pith_status open_draft(const run_args *a, pith_engine *engine, pith_model
 {
     if (!a->draft)
         return PITH_OK;
-    pith_status status = pith_model_open(a->draft, NULL, draft, err);
+    pith_status status = cli_model_open(a->draft, NULL, draft, err);
     return status == PITH_OK ? pith_engine_set_draft(engine, *draft, err) : status;
+}
+
+/* The model's record, and what it says where the command line does not. */
+static pith_status find_model(run_args *a, const char *word, store_model *found, pith_error *err)
+{
+    pith_status status = cli_find(word, found, err);
+    if (status != PITH_OK)
+        return status;
+    const json_t *p = found->parameters, *stop = json_object_get(p, "stop");
+    if (json_array_size(found->adapters) > 0)
+        return px_fail(err, PITH_E_UNSUPPORTED,
+                       "the model '%s' has an adapter, which pith run does not apply", word);
+    a->sampling.record = found;
+    if (!a->system && *found->system && !a->raw)
+        a->system = found->system;
+    if (a->engine.ctx == 0 && json_integer_value(json_object_get(p, "num_ctx")) > 0)
+        a->engine.ctx = json_integer_value(json_object_get(p, "num_ctx"));
+    if (!a->has_predict && json_is_integer(json_object_get(p, "num_predict"))) {
+        a->has_predict = true;
+        a->n_predict = json_integer_value(json_object_get(p, "num_predict"));
+    }
+    for (size_t i = 0; i < json_array_size(stop) && a->stops.n < CLI_MAX_TEXTS; i++)
+        if (json_is_string(json_array_get(stop, i)))
+            a->stops.items[a->stops.n++] = json_string_value(json_array_get(stop, i));
+    return PITH_OK;
 }
 
 static pith_status run(run_args *a, const cli_words *words, pith_error *err)
@@ -186,7 +212,8 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     bool chat = false;
     static pith_logit_bias bias[CLI_MAX_TEXTS];
     static pith_str stops[CLI_MAX_TEXTS];
-    cli_answer_options options = {.max_tokens = a->has_predict ? a->n_predict : -1};
+    store_model found = {0};
+    cli_answer_options options = {0};
 
     pith_status status = cli_overflow(&a->engine, &so, err);
     if (status == PITH_OK)
@@ -199,6 +226,8 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
         status = px_fail(err, PITH_E_ARGUMENT, "%s needs a prompt: -p TEXT, or standard input",
                          a->raw ? "--raw" : "--json");
     if (status == PITH_OK)
+        status = find_model(a, words->items[0], &found, err);
+    if (status == PITH_OK)
         status = cli_open(words->items[0], &a->engine, &model, &engine, err);
     if (status == PITH_OK)
         status = open_draft(a, engine, &draft, err);
@@ -210,6 +239,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
         goto out;
     for (int i = 0; i < a->stops.n; i++)
         stops[i] = (pith_str){.data = a->stops.items[i], .len = strlen(a->stops.items[i])};
+    options.max_tokens = a->has_predict ? a->n_predict : -1;
     options.sampling = &sampling;
     options.bias = bias;
     options.stops = stops;
@@ -231,6 +261,7 @@ out:
     pith_model_close(draft);
     pith_model_close(model);
     px_buf_clear(&text);
+    store_model_clear(&found);
     return status;
 }
 
@@ -283,7 +314,8 @@ int cli_cmd_run(int argc, char **argv)
     const cli_spec spec = {
         .usage = "pith run MODEL [PROMPT] [options]",
         .summary =
-            "Talks with a model: a GGUF file or a Hugging Face folder. Without a prompt it is a "
+            "Talks with a model: a name (pith list), a GGUF file or a Hugging Face folder. Without "
+            "a prompt it is a "
             "chat on the terminal;\n"
             "with one (as a word, with -p, or on standard input) it prints the answer and leaves.",
         .options = options,

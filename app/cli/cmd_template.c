@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/find.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -45,7 +46,7 @@ static pith_status open_origin(const char *path, const char *name, origin *o, pi
     pith_model_options mo = PITH_INIT(pith_model_options);
     mo.flags = PITH_OPEN_NO_WEIGHTS;
     mo.template_name = name;
-    return pith_model_open(path, &mo, &o->model, err);
+    return cli_model_open(path, &mo, &o->model, err);
 }
 
 int cli_cmd_template(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/find.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -227,7 +228,7 @@ int cli_cmd_tokenize(int argc, char **argv)
     pith_model *model = NULL;
     pith_model_options mo = PITH_INIT(pith_model_options);
     mo.flags = PITH_OPEN_NO_WEIGHTS;
-    pith_status status = pith_model_open(words.items[0], &mo, &model, &err);
+    pith_status status = cli_model_open(words.items[0], &mo, &model, &err);
     request r = {.tok = model ? pith_model_tokenizer(model) : NULL,
                  .ids_only = ids,
                  .json = json,

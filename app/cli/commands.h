@@ -13,5 +13,10 @@ int cli_cmd_quantize(int argc, char **argv);
 int cli_cmd_bench(int argc, char **argv);
 int cli_cmd_imatrix(int argc, char **argv);
 int cli_cmd_info(int argc, char **argv);
+int cli_cmd_list(int argc, char **argv);
+int cli_cmd_show(int argc, char **argv);
+int cli_cmd_rm(int argc, char **argv);
+int cli_cmd_cp(int argc, char **argv);
+int cli_cmd_import(int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 /* engine_args: see engine_args.h. */
 #include "cli/engine_args.h"
 
+#include "cli/find.h"
 #include "cli/term.h"
 
 #include <math.h>
@@ -29,7 +30,7 @@ pith_status cli_open(const char *path, const cli_engine_args *args, pith_model *
     pith_model_options mo = PITH_INIT(pith_model_options);
     mo.template_file = args->template_file;
     mo.template_name = args->template_name;
-    pith_status status = pith_model_open(path, &mo, model, err);
+    pith_status status = cli_model_open(path, &mo, model, err);
     if (status != PITH_OK)
         return status;
     print_warnings(*model);
@@ -112,6 +113,8 @@ pith_status cli_sampling(const cli_sampling_args *a, const pith_model *model, pi
 {
     *out = PITH_INIT(pith_sampling);
     pith_status status = pith_sampling_init(out, model, err);
+    if (status == PITH_OK && a->record)
+        status = cli_record_sampling(a->record, out, err);
     if (status != PITH_OK)
         return status;
     /* In the order of list_parameters. */

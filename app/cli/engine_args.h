@@ -47,7 +47,10 @@ pith_status cli_open(const char *path, const cli_engine_args *args, pith_model *
 /* The overflow policy by name. */
 pith_status cli_overflow(const cli_engine_args *args, pith_session_options *out, pith_error *err);
 
+struct store_model;
+
 typedef struct cli_sampling_args {
+    const struct store_model *record; // whose parameters stand below the options; or NULL
     double temp, top_p, min_p, typical, xtc_p, xtc_t, repeat, frequency, presence;
     double dry_mult, dry_base, tau, eta;
     int64_t top_k, repeat_n, dry_len, dry_n, mirostat, min_keep;

@@ -24,6 +24,11 @@ static const struct {
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},
     {"imatrix", cli_cmd_imatrix, "which weights matter on a text, for quantizing"},
+    {"import", cli_cmd_import, "give a model on this disk a name"},
+    {"list", cli_cmd_list, "the models that are here"},
+    {"show", cli_cmd_show, "what the store knows of a model"},
+    {"cp", cli_cmd_cp, "give a model a second name"},
+    {"rm", cli_cmd_rm, "remove a model and what only it uses"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };
 
