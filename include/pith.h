@@ -417,9 +417,13 @@ typedef struct pith_engine_options {
     int32_t max_sessions; /* 0: 64 */
     const char *k_type;   /* dtype of keys in the cache: "f16" (NULL), "f32", "q8_0" */
     const char *v_type;   /* of values */
-    uint64_t kv_bytes;    /* most memory of the cache; 0: no limit of its own */
+    uint64_t kv_bytes;    /* most memory of the cache; 0: no limit of its own, but pages that only
+                             the prefix cache keeps take at most a quarter of the memory that was
+                             free when the engine was made */
     int32_t prompt_batch; /* most tokens of contexts in a step that also writes for somebody, so
                              that he does not wait long; 0: 64 */
+    bool no_prefix_cache; /* sessions share only what they are forked from; computed prefixes are
+                             not kept when a session changes or goes */
 } pith_engine_options;
 
 /* Makes what computes: threads, kernels, work memory, an empty KV cache. options may be NULL. The
@@ -441,6 +445,10 @@ PITH_API void pith_engine_free(pith_engine *engine);
 PITH_API pith_status pith_engine_set_draft(pith_engine *engine, const pith_model *draft,
                                            pith_error *err);
 
+/* Empties the prefix cache: what sessions hold stays theirs, but is found by nobody else. Sessions
+ * do not change. Errors: ARGUMENT, BUSY (from inside a callback). */
+PITH_API pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err);
+
 typedef struct pith_engine_info {
     size_t size;
     int32_t n_threads;
@@ -458,6 +466,13 @@ typedef struct pith_engine_info {
     uint64_t n_generated; /* tokens that answers chose */
     uint64_t n_drafted;   /* tokens that were guessed ahead */
     uint64_t n_accepted;  /* of these, chosen */
+    /* The prefix cache: */
+    uint64_t kv_limit;        /* kv_bytes never passes this */
+    uint64_t cache_bytes;     /* of kv_bytes, what only the prefix cache keeps: given up as soon as
+                                 a session needs it */
+    int64_t cache_tokens;     /* of computed prefixes that can be found, in use or not */
+    uint64_t n_cache_hits;    /* tokens that were found there and not computed */
+    uint64_t n_cache_evicted; /* pages of 64 tokens that were given up for others */
 } pith_engine_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
@@ -512,7 +527,8 @@ typedef struct pith_session_options {
 PITH_API pith_status pith_session_new(pith_engine *engine, const pith_session_options *options,
                                       pith_session **out, pith_error *err);
 
-/* Gives the session's pages back to the engine. NULL is fine. */
+/* Gives the session's pages back to the engine, whose prefix cache keeps them for others while
+ * there is room. NULL is fine. */
 PITH_API void pith_session_free(pith_session *session);
 
 /* The tokens that the session holds, lent until the next call with it. */
@@ -523,7 +539,8 @@ PITH_API pith_status pith_session_fork(const pith_session *session, int64_t n, p
                                        pith_error *err);
 
 /* Makes the session hold exactly these tokens, or where there are too many what its overflow policy
- * leaves of them. The longest prefix that it already holds is reused, the rest is computed. *logits
+ * leaves of them. The longest prefix that it already holds, or that the prefix cache has of this or
+ * another session with the same adapters, is reused, the rest is computed. *logits
  * (may be NULL): the last n_logits rows, [n_logits, n_vocab] f32, lent until the next call with any
  * session of the engine. n_logits is at most the engine's max_logits. On failure or cancel the
  * session holds a prefix of the tokens and may be used on. Errors: ARGUMENT (an id out of range),
@@ -701,7 +718,7 @@ typedef struct pith_result {
     pith_finish finish;
     int32_t stop_index;  /* which stop string, or -1 */
     int64_t n_prompt;    /* tokens of the context, without those that were dropped */
-    int64_t n_reused;    /* of these, found in the session */
+    int64_t n_reused;    /* of these, found in the session or the prefix cache */
     int64_t n_generated; /* tokens chosen, an end token too */
     int64_t n_dropped;   /* tokens that SHIFT or TRUNCATE forgot */
     double prompt_seconds, decode_seconds; /* till the context was computed, and from there on */

@@ -166,6 +166,7 @@ static uint64_t mapped_bytes(const bench_files *files)
 pith_engine_options bench_engine_options(const bench_engine_args *args)
 {
     pith_engine_options o = PITH_INIT(pith_engine_options);
+    o.no_prefix_cache = true; // what is measured must be computed
     o.n_threads = (int32_t)args->threads;
     o.cpu = args->cpu;
     o.n_ctx = args->ctx;

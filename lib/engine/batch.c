@@ -228,6 +228,7 @@ static pith_status run_parts(pith_engine *e, int32_t first, int32_t n, pith_erro
                 part->answer->result.saved_seconds +=
                     wrote * plain - seconds - part->answer->guesser.draft_seconds;
         }
+        px_session_note(part->answer->session);
         rows += (int64_t)chunks[i].n_logits * e->model->hp.n_vocab;
     }
     return PITH_OK;

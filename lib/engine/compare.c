@@ -200,6 +200,8 @@ pith_status pith_compare_text(pith_engine *reference, pith_engine *other, const 
         st = pith_session_new(reference, NULL, &c.sessions[0], err);
     if (st == PITH_OK)
         st = pith_session_new(other, NULL, &c.sessions[1], err);
+    for (int i = 0; st == PITH_OK && i < 2; i++)
+        c.sessions[i]->secluded = true;
     if (st == PITH_OK)
         st = read_text(&c, text, len, err);
     if (st == PITH_OK)

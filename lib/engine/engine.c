@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/options.h"
+#include "engine/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@ enum {
     DEFAULT_LOGITS = 32,
     DEFAULT_SESSIONS = 64,
     DEFAULT_PROMPT_BATCH = 64,
+    SPARE_SESSIONS = 4, // contexts of address space for prefixes
+    IDLE_SHARE = 4,     // of free memory, without a limit on the cache
     MOST_BATCH = 65536,
     MOST_SESSIONS = 4096
 };
@@ -92,6 +95,7 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
         .n_batch = o.n_batch ? o.n_batch : DEFAULT_BATCH,
         .max_sessions = o.max_sessions ? o.max_sessions : DEFAULT_SESSIONS,
         .kv_bytes = o.kv_bytes,
+        .no_prefix_cache = o.no_prefix_cache,
         .prompt_batch = o.prompt_batch ? o.prompt_batch : DEFAULT_PROMPT_BATCH,
     };
     st = in_range("n_ctx", out->n_ctx, PX_MAX_CONTEXT, err);
@@ -116,11 +120,12 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
     return st == PITH_OK ? px_engine_level(o.cpu, &out->level, err) : st;
 }
 
-/* Pages of address space: what all sessions could fill, but no more than memory could hold. */
+/* Pages of address space: what all sessions could fill, and prefixes that they have left behind,
+ * but no more than memory could hold. */
 static int64_t pages_of(const px_engine_setup *setup, const px_kv_layout *layout)
 {
     int64_t each = (setup->n_ctx + 1 + PX_KV_PAGE_TOKENS - 1) / PX_KV_PAGE_TOKENS;
-    int64_t pages = each * setup->max_sessions;
+    int64_t pages = each * (setup->max_sessions + (setup->no_prefix_cache ? 0 : SPARE_SESSIONS));
     uint64_t total, available;
     px_machine_memory("", &total, &available);
     if (setup->kv_bytes > 0 && (total == 0 || setup->kv_bytes < total))
@@ -128,6 +133,17 @@ static int64_t pages_of(const px_engine_setup *setup, const px_kv_layout *layout
     if (total > 0 && (uint64_t)pages > total / layout->page_bytes + 1)
         pages = (int64_t)(total / layout->page_bytes + 1);
     return pages;
+}
+
+/* Idle pages that the cache of prefixes may hold: as many as the caller's limit has room for, or a
+ * part of what memory is free. */
+static int64_t most_idle(const px_engine_setup *setup, const px_kv_layout *layout)
+{
+    uint64_t total, available;
+    px_machine_memory("", &total, &available);
+    if (setup->kv_bytes > 0 || available == 0)
+        return INT64_MAX;
+    return (int64_t)(available / IDLE_SHARE / layout->page_bytes);
 }
 
 static pith_status fill(pith_engine *e, pith_error *err)
@@ -140,6 +156,8 @@ static pith_status fill(pith_engine *e, pith_error *err)
         st = px_kv_layout_make(hp, setup->k_type, setup->v_type, &layout, err);
     if (st == PITH_OK)
         st = px_kv_pool_new(&layout, pages_of(setup, &layout), setup->kv_bytes, &e->kv, err);
+    if (st == PITH_OK && !setup->no_prefix_cache)
+        st = px_cache_new(e->kv, most_idle(setup, &layout), &e->cache, err);
     if (st == PITH_OK && !e->pool)
         st = px_pool_new(setup->n_threads, &e->pool, err);
     if (st != PITH_OK)
@@ -221,6 +239,7 @@ void pith_engine_free(pith_engine *engine)
         return;
     pith_engine_free(engine->draft);
     px_decoder_free(engine->decoder);
+    px_cache_free(engine->cache);
     px_kv_pool_free(engine->kv);
     if (!engine->borrows_pool)
         px_pool_free(engine->pool);
@@ -241,6 +260,21 @@ static uint64_t work_bytes(const pith_model *model, const px_kern *kern, int n_t
            px_candidates_bytes(model->hp.n_vocab);
 }
 
+pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err)
+{
+    px_error_clear(err);
+    if (!engine)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_clear_cache: the engine is NULL");
+    pith_status st = px_engine_begin(engine, err);
+    if (st != PITH_OK)
+        return st;
+    for (pith_engine *e = engine; e; e = e->draft)
+        if (e->cache)
+            px_cache_clear(e->cache);
+    px_engine_end(engine);
+    return PITH_OK;
+}
+
 pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out, pith_error *err)
 {
     px_error_clear(err);
@@ -248,6 +282,10 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         return px_fail(err, PITH_E_ARGUMENT, "pith_engine_get_info: an argument is NULL");
     const px_engine_setup *setup = &engine->setup;
     int n_threads = px_pool_size(engine->pool);
+    size_t page_bytes = px_kv_pool_layout(engine->kv)->page_bytes;
+    px_cache_info cache = {0};
+    if (engine->cache)
+        px_cache_get_info(engine->cache, &cache);
     pith_engine_info info = {
         .n_threads = n_threads,
         .cpu = px_cpu_name(engine->kern.level),
@@ -255,6 +293,11 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .n_batch = setup->n_batch,
         .max_logits = setup->max_logits,
         .kv_bytes = px_kv_pool_bytes(engine->kv),
+        .kv_limit = (uint64_t)px_kv_pool_most(engine->kv) * page_bytes,
+        .cache_bytes = (uint64_t)px_kv_pool_idle(engine->kv) * page_bytes,
+        .cache_tokens = cache.n_tokens,
+        .n_cache_hits = cache.n_hits,
+        .n_cache_evicted = cache.n_evicted,
         .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
         .n_sessions = engine->n_sessions,
         .n_answers = engine->batch.n,

@@ -7,6 +7,7 @@
 #define PX_ENGINE_ENGINE_H
 
 #include "base/pool.h"
+#include "engine/cache.h"
 #include "engine/candidates.h"
 #include "engine/model.h"
 #include "engine/spec.h"
@@ -25,6 +26,7 @@ typedef struct px_engine_setup {
     px_dtype k_type, v_type;
     uint64_t kv_bytes; // limit; 0: none
     int32_t prompt_batch;
+    bool no_prefix_cache;
 } px_engine_setup;
 
 /* Errors: ARGUMENT, UNSUPPORTED. */
@@ -53,6 +55,7 @@ struct pith_engine {
     px_pool *pool;
     px_decoder *decoder;
     px_kv_pool *kv;
+    px_cache *cache; // of the cache, or NULL
     px_candidates candidates;
     px_chunk *chunks; // [max_sessions] of the step at hand
     px_part *parts;   // [max_sessions] of the step at hand

@@ -64,7 +64,9 @@ static pith_status score_span(pith_session *s, const int32_t *tokens, int64_t n,
                        "%lld tokens do not fit into the context of %lld; score a shorter text or "
                        "make the context longer",
                        (long long)n, (long long)e->setup.n_ctx);
-    px_placing how = {.most_reused = first - 1, .room = 0};
+    /* A session's own prefix only: the same text has the same score, to the last bit, whatever else
+     * the engine has read. */
+    px_placing how = {.most_reused = first - 1, .alone = true};
     px_placed placed;
     pith_status st = px_session_place(s, tokens, n, &how, &placed, err);
     if (st != PITH_OK)
@@ -217,6 +219,7 @@ pith_status pith_score_text(pith_engine *engine, const char *text, size_t len, p
         st = pith_session_new(engine, NULL, &t.session, err);
     if (st != PITH_OK)
         return st;
+    t.session->secluded = true;
     st = px_session_begin(t.session, err);
     if (st == PITH_OK) {
         st = read_text(&t, text, len, err);

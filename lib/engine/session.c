@@ -15,6 +15,10 @@ double px_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* Tokens about to be lost that the cache of prefixes is told of: keeping fewer than a quarter of a
+ * page may cost as much, a copy of the page, as computing them. */
+enum { LEAST_LEFT = 16 };
+
 /* ---- life */
 
 pith_status pith_session_new(pith_engine *engine, const pith_session_options *options,
@@ -70,7 +74,10 @@ void pith_session_free(pith_session *session)
     pith_session_free(session->draft);
     px_free(session->embedding);
     session->engine->n_sessions--;
+    px_session_leave(session);
     px_kv_seq_clear(&session->seq);
+    if (session->engine->cache)
+        px_cache_trim(session->engine->cache);
     px_free(session->tokens);
     px_free(session);
 }
@@ -107,6 +114,8 @@ pith_status pith_session_fork(const pith_session *session, int64_t n, pith_sessi
     }
     memcpy(copy->tokens, session->tokens, (size_t)n * sizeof *copy->tokens);
     copy->n_tokens = n;
+    copy->adapter_key = session->adapter_key;
+    copy->secluded = session->secluded;
     *out = copy;
     return PITH_OK;
 }
@@ -162,6 +171,47 @@ void px_session_end(pith_session *s)
     px_session_forget_cancel(s);
 }
 
+/* ---- the cache of prefixes */
+
+static px_cache *shared_by(const pith_session *s)
+{
+    return s->secluded ? NULL : s->engine->cache;
+}
+
+/* Forgets all but n computed tokens. */
+static void truncate_to(pith_session *s, int64_t n)
+{
+    px_kv_seq_truncate(&s->seq, n);
+    if (s->n_noted > n / PX_KV_PAGE_TOKENS)
+        s->n_noted = n / PX_KV_PAGE_TOKENS;
+}
+
+void px_session_note(pith_session *s)
+{
+    px_cache *p = shared_by(s);
+    int64_t whole = s->seq.n_tokens / PX_KV_PAGE_TOKENS;
+    if (!p || whole <= s->n_noted)
+        return;
+    px_cache_note(p, s->adapter_key, s->tokens, &s->seq);
+    s->n_noted = whole;
+}
+
+void px_session_leave(pith_session *s)
+{
+    px_cache *p = shared_by(s);
+    if (p)
+        px_cache_leave(p, s->adapter_key, s->tokens, &s->seq);
+}
+
+int64_t px_session_look_up(pith_session *s, int64_t most)
+{
+    px_cache *p = shared_by(s);
+    int64_t before = s->seq.n_tokens;
+    if (p && before < most)
+        px_cache_extend(p, s->adapter_key, s->tokens, most, &s->seq);
+    return s->seq.n_tokens - before;
+}
+
 /* ---- placing */
 
 /* Tokens to leave out behind n_keep so that n fit. */
@@ -209,13 +259,21 @@ pith_status px_session_place(pith_session *s, const int32_t *tokens, int64_t n,
     while (same < most && same < left &&
            tokens[same < keep ? same : same + drop] == s->tokens[same])
         same++;
-    px_kv_seq_truncate(&s->seq, same);
+    if (same + LEAST_LEFT <= s->seq.n_tokens)
+        px_session_leave(s);
+    truncate_to(s, same);
     /* tokens may be the session's own list. */
     if (keep > 0)
         memmove(s->tokens, tokens, (size_t)keep * sizeof *tokens);
     if (left > keep)
         memmove(s->tokens + keep, tokens + keep + drop, (size_t)(left - keep) * sizeof *tokens);
     s->n_tokens = left;
+    if (!how->alone)
+        same += px_session_look_up(s, how->most_reused < 0      ? left + how->most_reused
+                                      : how->most_reused < left ? how->most_reused
+                                                                : left);
+    if (s->engine->cache)
+        px_cache_trim(s->engine->cache);
     *placed = (px_placed){.n_reused = same, .n_dropped = drop};
     return PITH_OK;
 }
@@ -230,9 +288,10 @@ int64_t px_session_shift(pith_session *s)
     int64_t rest = s->engine->setup.n_ctx - s->n_keep;
     int64_t drop = rest > 1 ? rest / 2 : 1;
     int32_t *gap = s->tokens + s->n_keep;
+    px_session_leave(s);
     memmove(gap, gap + drop, (size_t)(s->n_tokens - s->n_keep - drop) * sizeof *gap);
     s->n_tokens -= drop;
-    px_kv_seq_truncate(&s->seq, s->n_keep);
+    truncate_to(s, s->n_keep);
     return drop;
 }
 
@@ -270,6 +329,7 @@ pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, c
                           .n_logits = n == left ? n_logits : 0};
         int failed;
         st = px_step_run(e, &chunk, 1, &s->cancel, &rows, &failed, err);
+        px_session_note(s);
         if (st == PITH_OK && s->seq.n_tokens < end)
             st = interrupted(s, end, err);
     }

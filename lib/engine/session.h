@@ -19,10 +19,14 @@ struct pith_session {
     int64_t n_tokens; // computed and pending
     pith_overflow overflow;
     int32_t n_keep;
-    pith_session *draft; // the draft model's, following this one; made when first needed
-    pith_answer *answer; // that is being written on it, or NULL
-    void *embedding;     // that pith_generate gave last: a block of its answer, or NULL
-    volatile int cancel; // by px_cancel_* only
+    uint64_t adapter_key; // hash of what is in its adapters and their scales, the same from run to
+                          // run; 0: none. Sessions of different keys share no pages
+    int64_t n_noted;      // whole pages that the cache of prefixes has been told of
+    bool secluded;        // shares no pages with sessions that it is not forked from
+    pith_session *draft;  // the draft model's, following this one; made when first needed
+    pith_answer *answer;  // that is being written on it, or NULL
+    void *embedding;      // that pith_generate gave last: a block of its answer, or NULL
+    volatile int cancel;  // by px_cancel_* only
 };
 
 /* Marks the engine as inside a call. Errors: BUSY when it is (a callback called back). Every begin
@@ -50,6 +54,7 @@ typedef struct px_placing {
     int64_t most_reused; // no more than these may count as computed; negative: but so many at the
                          // end
     int64_t room;        // TRUNCATE leaves so many free where it has to cut
+    bool alone;          // what other sessions have computed is not used
 } px_placing;
 
 /* Lists these tokens in the session, cut as its overflow policy says, and keeps what is computed
@@ -57,6 +62,16 @@ typedef struct px_placing {
  * it was. */
 pith_status px_session_place(pith_session *s, const int32_t *tokens, int64_t n,
                              const px_placing *how, px_placed *placed, pith_error *err);
+
+/* Tells the cache of prefixes of whole pages that have come to be since the last time. */
+void px_session_note(pith_session *s);
+
+/* Tells it of all that is computed, before that is forgotten or written over. */
+void px_session_leave(pith_session *s);
+
+/* Looks there for pages of the listed tokens, no more than `most` tokens counted from the first.
+ * Returns how many more are computed now. */
+int64_t px_session_look_up(pith_session *s, int64_t most);
 
 /* Appends one pending token; the last one must be computed. */
 void px_session_append(pith_session *s, int32_t token);

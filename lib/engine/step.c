@@ -134,6 +134,7 @@ static pith_status run_items(pith_engine *e, pith_step_item *items, int32_t n_it
     }
     for (int32_t i = 0; i < n_items; i++) {
         items[i].session->n_tokens += items[i].n;
+        px_session_note(items[i].session);
         if (items[i].n_logits > 0)
             items[i].logits = rows;
         rows += (int64_t)items[i].n_logits * e->model->hp.n_vocab;

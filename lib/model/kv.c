@@ -35,8 +35,11 @@ struct px_kv_pool {
     int64_t n_used;
     int64_t high;   // pages from here on were never used
     int64_t n_free; // on the stack
-    int32_t *free;  // [n_pages]
-    int32_t *refs;  // [n_pages]
+    int64_t n_idle;
+    int32_t *free; // [n_pages]
+    int32_t *refs; // [n_pages] sequences and the keeper
+    bool *kept;    // [n_pages]
+    px_kv_keeper keeper;
 };
 
 /* ---- layout */
@@ -112,7 +115,8 @@ pith_status px_kv_pool_new(const px_kv_layout *layout, int64_t n_pages, uint64_t
         pool->max_used = (int64_t)(max_bytes / layout->page_bytes);
     pool->free = px_calloc((size_t)n_pages, sizeof *pool->free);
     pool->refs = px_calloc((size_t)n_pages, sizeof *pool->refs);
-    if (!pool->free || !pool->refs) {
+    pool->kept = px_calloc((size_t)n_pages, sizeof *pool->kept);
+    if (!pool->free || !pool->refs || !pool->kept) {
         px_kv_pool_free(pool);
         return px_fail_memory(err, "a KV cache");
     }
@@ -137,6 +141,7 @@ void px_kv_pool_free(px_kv_pool *pool)
         munmap(pool->map, pool->map_bytes);
     px_free(pool->free);
     px_free(pool->refs);
+    px_free(pool->kept);
     px_free(pool);
 }
 
@@ -150,6 +155,31 @@ uint64_t px_kv_pool_bytes(const px_kv_pool *pool)
     return (uint64_t)pool->n_used * pool->layout.page_bytes;
 }
 
+int64_t px_kv_pool_size(const px_kv_pool *pool)
+{
+    return pool->n_pages;
+}
+
+int64_t px_kv_pool_most(const px_kv_pool *pool)
+{
+    return pool->max_used;
+}
+
+int64_t px_kv_pool_used(const px_kv_pool *pool)
+{
+    return pool->n_used;
+}
+
+int64_t px_kv_pool_idle(const px_kv_pool *pool)
+{
+    return pool->n_idle;
+}
+
+void px_kv_pool_set_keeper(px_kv_pool *pool, const px_kv_keeper *keeper)
+{
+    pool->keeper = *keeper;
+}
+
 static uint8_t *page_at(const px_kv_pool *pool, int32_t page)
 {
     return pool->base + (size_t)page * pool->layout.page_bytes;
@@ -158,6 +188,9 @@ static uint8_t *page_at(const px_kv_pool *pool, int32_t page)
 /* A page with one user, its content unspecified. */
 static pith_status take(px_kv_pool *pool, int32_t *out, pith_error *err)
 {
+    while (pool->n_used >= pool->max_used && pool->n_idle > 0 && pool->keeper.evict &&
+           pool->keeper.evict(pool->keeper.user)) {
+    }
     if (pool->n_used >= pool->max_used)
         return px_fail(err, PITH_E_MEMORY,
                        "the KV cache is full: %" PRId64 " pages of %zu bytes are in use; end other "
@@ -181,10 +214,23 @@ static pith_status take(px_kv_pool *pool, int32_t *out, pith_error *err)
     return PITH_OK;
 }
 
+bool px_kv_page_is_idle(const px_kv_pool *pool, int32_t page)
+{
+    return pool->kept[page] && pool->refs[page] == 1;
+}
+
+static void add_user(px_kv_pool *pool, int32_t page)
+{
+    pool->n_idle -= px_kv_page_is_idle(pool, page);
+    pool->refs[page]++;
+}
+
 static void let_go(px_kv_pool *pool, int32_t page)
 {
-    if (--pool->refs[page] > 0)
+    if (--pool->refs[page] > 0) {
+        pool->n_idle += px_kv_page_is_idle(pool, page);
         return;
+    }
     /* Should the kernel refuse (too many mappings), the memory goes back all the same and the page
      * merely stays accessible. */
     void *at = page_at(pool, page);
@@ -194,6 +240,36 @@ static void let_go(px_kv_pool *pool, int32_t page)
         madvise(at, n, MADV_DONTNEED);
     pool->n_used--;
     pool->free[pool->n_free++] = page;
+}
+
+/* ---- pages of the keeper */
+
+void px_kv_page_keep(px_kv_pool *pool, int32_t page)
+{
+    pool->refs[page]++;
+    pool->kept[page] = true;
+}
+
+void px_kv_page_unkeep(px_kv_pool *pool, int32_t page)
+{
+    pool->n_idle -= px_kv_page_is_idle(pool, page);
+    pool->kept[page] = false;
+    let_go(pool, page);
+}
+
+pith_status px_kv_page_take(px_kv_pool *pool, int32_t *out, pith_error *err)
+{
+    pith_status status = take(pool, out, err);
+    if (status == PITH_OK) {
+        pool->kept[*out] = true;
+        pool->n_idle++;
+    }
+    return status;
+}
+
+void *px_kv_page_at(const px_kv_pool *pool, int32_t page)
+{
+    return page_at(pool, page);
 }
 
 /* ---- sequences */
@@ -246,7 +322,13 @@ void px_kv_seq_clear(px_kv_seq *seq)
 static pith_status own_page(px_kv_seq *seq, int64_t i, pith_error *err)
 {
     int32_t page = -1;
-    pith_status status = take(seq->pool, &page, err);
+    px_kv_pool *pool = seq->pool;
+    pith_status status = take(pool, &page, err);
+    if (status == PITH_E_MEMORY && pool->refs[seq->pages[i]] == 2 && pool->kept[seq->pages[i]] &&
+        pool->keeper.forget && pool->keeper.forget(pool->keeper.user, seq->pages[i])) {
+        px_error_clear(err);
+        return PITH_OK; // nobody else wants the page
+    }
     if (status != PITH_OK)
         return status;
     memcpy(page_at(seq->pool, page), seq->bases[i], seq->pool->layout.page_bytes);
@@ -312,9 +394,30 @@ pith_status px_kv_seq_fork(px_kv_seq *to, const px_kv_seq *from, int64_t n, pith
     to->n_tokens = n;
     for (int64_t i = 0; i < to->n_pages; i++) {
         set_page(to, i, from->pages[i]);
-        to->pool->refs[from->pages[i]]++;
+        add_user(to->pool, from->pages[i]);
     }
     return PITH_OK;
+}
+
+void px_kv_seq_share_page(px_kv_seq *seq, int32_t page)
+{
+    add_user(seq->pool, page);
+    set_page(seq, seq->n_pages++, page);
+    seq->n_tokens += PX_KV_PAGE_TOKENS;
+}
+
+pith_status px_kv_seq_copy_page(px_kv_seq *seq, int32_t page, int64_t n, pith_error *err)
+{
+    int32_t own = -1;
+    add_user(seq->pool, page); // or it might be evicted for its own copy
+    pith_status status = take(seq->pool, &own, err);
+    if (status == PITH_OK) {
+        memcpy(page_at(seq->pool, own), page_at(seq->pool, page), seq->pool->layout.page_bytes);
+        set_page(seq, seq->n_pages++, own);
+        seq->n_tokens += n;
+    }
+    let_go(seq->pool, page);
+    return status;
 }
 
 void *px_kv_k_at(const px_kv_seq *seq, int32_t layer, int32_t head, int64_t t)
