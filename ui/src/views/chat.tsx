@@ -1,0 +1,215 @@
+// chat: the room where one talks to a model: head line, turns, message field, settings beside them.
+import type { JSX, RefObject } from "preact";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCell } from "../cell.ts";
+import { app } from "../state.ts";
+import { Composer } from "./composer.tsx";
+import * as Icon from "./icons.tsx";
+import { Panel } from "./panel.tsx";
+import { AssistantTurn, UserTurn } from "./turn.tsx";
+import { useWide } from "./wide.ts";
+
+interface Props {
+  menuButton: RefObject<HTMLButtonElement | null>;
+  onMenu: () => void;
+  panel: boolean;
+  setPanel: (open: boolean) => void;
+}
+
+export function ChatRoom({ menuButton, onMenu, panel, setPanel }: Props): JSX.Element {
+  const chat = useCell(app.chat);
+  const wide = useWide(1180);
+  const panelButton = useRef<HTMLButtonElement>(null);
+  const closePanel = useCallback(() => {
+    setPanel(false);
+    panelButton.current?.focus();
+  }, [setPanel]);
+  useEffect(() => {
+    document.title = chat.turns.length ? `${chat.title} · pith` : "pith";
+  }, [chat.title, chat.turns.length]);
+
+  return (
+    <>
+      <main id="main" class="main" tabIndex={-1}>
+        <header class="top">
+          <button ref={menuButton} type="button" class="round menu" aria-label="Open navigation" onClick={onMenu}>
+            <Icon.Menu />
+          </button>
+          <h1 class={chat.turns.length ? "chat-title" : "unseen"}>{chat.title}</h1>
+          <ModelChoice />
+          {chat.turns.length > 0 && (
+            <button type="button" class="round" aria-label="Export this chat" title="Export this chat" onClick={() => void app.exportTo([chat.id])}>
+              <Icon.Save />
+            </button>
+          )}
+          <button
+            ref={panelButton}
+            type="button"
+            class="round"
+            aria-label="Settings of this chat"
+            title="Settings of this chat (Ctrl+.)"
+            aria-expanded={panel}
+            onClick={() => setPanel(!panel)}
+          >
+            <Icon.Sliders />
+          </button>
+        </header>
+        <DownLine />
+        <Transcript />
+        <Composer />
+      </main>
+      <Panel open={panel} docked={wide} onClose={closePanel} />
+    </>
+  );
+}
+
+function ModelChoice(): JSX.Element {
+  const chat = useCell(app.chat);
+  const models = useCell(app.models);
+  const problem = useCell(app.modelsProblem);
+  if (!models || models.length === 0) {
+    const why = problem ? "No model" : models ? "The server has no model" : "…";
+    return (
+      <span class="model none" title={problem?.message}>
+        {why}
+      </span>
+    );
+  }
+  const now = app.modelOf(chat);
+  if (models.length === 1) return <span class="model only" title={`Model: ${now}`}>{now}</span>;
+  return (
+    <span class="model">
+      <select aria-label="Model" value={now} onChange={(e) => app.change({ ...chat, model: e.currentTarget.value })}>
+        {models.map((m) => (
+          <option key={m.id} value={m.id}>
+            {m.id}
+          </option>
+        ))}
+      </select>
+    </span>
+  );
+}
+
+function DownLine(): JSX.Element | null {
+  const down = useCell(app.down);
+  if (!down) return null;
+  return (
+    <p class="down-line">
+      <span class="pulse" aria-hidden="true" />
+      The server does not answer. Your chats are safe here; the page tries again every few seconds.
+    </p>
+  );
+}
+
+const nearEnd = 80;
+
+function Transcript(): JSX.Element {
+  const chat = useCell(app.chat);
+  const answers = useCell(app.answers);
+  useCell(app.frame);
+  const box = useRef<HTMLDivElement>(null);
+  const [stuck, setStuck] = useState(true);
+  const answer = answers.get(chat.id);
+  const turns = answer ? chat.turns.filter((t) => t.id !== answer.turn.id) : chat.turns;
+
+  useLayoutEffect(() => {
+    if (stuck && box.current) box.current.scrollTop = box.current.scrollHeight;
+  });
+  useLayoutEffect(() => {
+    setStuck(true);
+  }, [chat.id, turns.length]);
+
+  const onScroll = (): void => {
+    const b = box.current;
+    if (b) setStuck(b.scrollHeight - b.scrollTop - b.clientHeight < nearEnd);
+  };
+  const toEnd = (): void => {
+    setStuck(true);
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  };
+
+  return (
+    <div class="transcript" ref={box} onScroll={onScroll} onClick={copyCode}>
+      {turns.length === 0 && !answer ? (
+        <Welcome />
+      ) : (
+        <div class="stem" role="log" aria-live="off" aria-label="Conversation">
+          {turns.map((turn, i) =>
+            turn.role === "user" ? (
+              <UserTurn key={turn.id} turn={turn} later={turns.length - i - 1} busy={answer !== undefined} />
+            ) : (
+              <AssistantTurn key={turn.id} turn={turn} last={i === turns.length - 1 && !answer} />
+            ),
+          )}
+          {answer && <AssistantTurn key={answer.turn.id} turn={answer.turn} last writing={answer} />}
+        </div>
+      )}
+      {!stuck && (
+        <button type="button" class="to-end" onClick={toEnd}>
+          <Icon.Down />
+          To the end
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The copy buttons stand in HTML made from the answer; one listener serves them all. */
+function copyCode(event: MouseEvent): void {
+  const button = event.target instanceof Element ? event.target.closest<HTMLButtonElement>("button.copy") : null;
+  const code = button?.closest(".code")?.querySelector("pre code")?.textContent;
+  if (!button || code === undefined || code === null) return;
+  void copyText(code).then((done) => {
+    button.textContent = done ? "Copied" : "Not copied";
+    setTimeout(() => (button.textContent = "Copy"), 1600);
+  });
+}
+
+/** Also works on plain HTTP, where browsers withhold the clipboard interface. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    app.say("Copied.");
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "unseen";
+    const before = document.activeElement;
+    (document.querySelector("dialog:modal") ?? document.body).append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (before instanceof HTMLElement) before.focus();
+    app.say(done ? "Copied." : "The browser did not allow copying.");
+    return done;
+  }
+}
+
+function Welcome(): JSX.Element {
+  const models = useCell(app.models);
+  const problem = useCell(app.modelsProblem);
+  const chat = useCell(app.chat);
+  const name = models?.length ? app.modelOf(chat) : "";
+  return (
+    <div class="welcome">
+      <svg class="rings" viewBox="0 0 240 240" aria-hidden="true" focusable="false">
+        {[112, 98, 87, 73, 62, 47, 33, 20].map((r, i) => (
+          <circle key={r} cx={120 + (i % 3) * 1.5} cy={120 - (i % 2) * 1.5} r={r} />
+        ))}
+        <circle class="core" cx="121" cy="120" r="8" />
+      </svg>
+      <h2>Ask {name ? <span class="name">{name}</span> : "a model"}</h2>
+      {problem && problem.kind !== "gone" ? (
+        <p class="problem">
+          {problem.message}{" "}
+          <button type="button" class="quiet" onClick={() => (problem.kind === "key" ? (app.wantKey.value = problem.message) : void app.loadModels())}>
+            {problem.kind === "key" ? "Enter a key" : "Try again"}
+          </button>
+        </p>
+      ) : (
+        <p>It runs on the machine that serves this page. What you write goes there and nowhere else.</p>
+      )}
+    </div>
+  );
+}
