@@ -69,6 +69,9 @@ bool px_json_get_string(px_json value, px_buf *out);
 /* Whether it is a string that equals text once its escapes are resolved. */
 bool px_json_is(px_json value, px_str text);
 
+/* Appends a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void px_json_put_str(px_buf *out, const char *text, size_t len);
+
 /* Line and column (from 1, in bytes) of a place in a text, for messages. */
 void px_json_place(const char *text, const char *at, size_t *line, size_t *column);
 

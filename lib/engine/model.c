@@ -134,6 +134,8 @@ static pith_status fill(pith_model *m, const char *path, const pith_model_option
         st = open_tokenizer(m, err);
         if (st == PITH_OK)
             st = open_template(m, o, err);
+        if (st == PITH_OK)
+            st = px_reply_syntax_find(m->template.t, m->tokenizer.tok, &m->arena, &m->reply, err);
     }
     return st == PITH_OK ? px_model_describe(m, err) : st;
 }

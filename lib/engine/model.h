@@ -10,6 +10,7 @@
 #include "format/source.h"
 #include "model/hparams.h"
 #include "model/weights.h"
+#include "text/reply_syntax.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -33,6 +34,7 @@ struct pith_model {
     pith_tokenizer tokenizer;
     pith_template template;
     const char *template_name;
+    px_reply_syntax reply;  // of the template
     pith_sampling sampling; // the defaults with what the files recommend
     pith_model_info info;
 };
@@ -52,8 +54,5 @@ void px_meta_put_json(const px_meta *meta, int64_t max_items, px_buf *out);
  * model (may be NULL) has them where the object does not say. Errors: FORMAT. */
 pith_status px_template_variables(const pith_model *model, const char *json, size_t json_len,
                                   px_buf *out, pith_error *err);
-
-/* A JSON string with its quotes. */
-void px_json_put_str(px_buf *out, const char *text, size_t len);
 
 #endif
