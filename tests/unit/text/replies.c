@@ -1,3 +1,4 @@
+/* replies: see replies.h. */
 #include "replies.h"
 
 #include "base/buf.h"
