@@ -18,7 +18,7 @@ BEGIN {
     may["app/eval"] = base " eval"
     four = base " store rag guard eval"
     may["app/serve"] = four " serve"
-    may["app/cli"] = four " cli"
+    may["app/cli"] = four " serve cli" # the command `serve` starts the server
     door = " stddef.h stdint.h stdbool.h "
     # Headers of one business, and the only folders that may have it.
     only["microhttpd.h"] = "^app/serve/"

@@ -12,6 +12,7 @@ int cli_cmd_convert(int argc, char **argv);
 int cli_cmd_quantize(int argc, char **argv);
 int cli_cmd_bench(int argc, char **argv);
 int cli_cmd_imatrix(int argc, char **argv);
+int cli_cmd_serve(int argc, char **argv);
 int cli_cmd_info(int argc, char **argv);
 int cli_cmd_list(int argc, char **argv);
 int cli_cmd_show(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct {
     const char *help;
 } COMMANDS[] = {
     {"run", cli_cmd_run, "chat with a model, or answer one prompt"},
+    {"serve", cli_cmd_serve, "an HTTP server for the clients of OpenAI, Ollama and Anthropic"},
     {"inspect", cli_cmd_inspect, "what a model file is: shape, types, tokenizer, memory"},
     {"tokenize", cli_cmd_tokenize, "text to token ids and back"},
     {"template", cli_cmd_template, "render a chat template"},

@@ -1,0 +1,79 @@
+/* openai: the routes of OpenAI's dialect, and its lists of models. */
+#include "serve/openai.h"
+
+#include "serve/server.h"
+
+#include <string.h>
+
+/* ---- models */
+
+typedef struct listing {
+    px_buf *out;
+    px_str only; // one model, or empty
+    int n;
+} listing;
+
+static void put_model(void *user, const serve_model_row *row)
+{
+    listing *l = user;
+    px_str name = px_str_of(row->name);
+    if (l->only.len > 0 && !px_str_eq(name, l->only))
+        return;
+    px_buf_puts(l->out, l->n++ > 0 ? ",{\"id\":" : "{\"id\":");
+    serve_put_text(l->out, row->name);
+    px_buf_printf(l->out,
+                  ",\"object\":\"model\",\"created\":%lld,\"owned_by\":\"pith\",\"loaded\":%s",
+                  (long long)row->created, row->loaded ? "true" : "false");
+    pith_model_info info = PITH_INIT(pith_model_info);
+    if (row->model && pith_model_get_info(row->model, &info, NULL) == PITH_OK)
+        px_buf_printf(
+            l->out,
+            ",\"meta\":{\"n_vocab\":%d,\"n_ctx_train\":%d,\"n_embd\":%d,\"n_params\":%llu,"
+            "\"size\":%llu}",
+            info.n_vocab, info.n_ctx_train, info.width, (unsigned long long)info.n_parameters,
+            (unsigned long long)info.file_bytes);
+    if (row->n_ctx > 0)
+        px_buf_printf(l->out, ",\"max_model_len\":%lld", (long long)row->n_ctx);
+    px_buf_putc(l->out, '}');
+}
+
+static bool answer_models(serve_call *call, serve_answer *answer, serve_problem *problem)
+{
+    listing l = {.out = &answer->body};
+    (void)problem;
+    px_buf_puts(&answer->body, "{\"object\":\"list\",\"data\":[");
+    serve_models_each(call->server->models, put_model, &l);
+    px_buf_puts(&answer->body, "]}");
+    return true;
+}
+
+static bool answer_model(serve_call *call, serve_answer *answer, serve_problem *problem)
+{
+    listing l = {.out = &answer->body, .only = call->rest};
+    serve_models_each(call->server->models, put_model, &l);
+    if (l.n > 0)
+        return true;
+    problem->code = "model_not_found";
+    return serve_refuse(problem, 404, "model", "model '%.*s' not found; GET /v1/models lists all",
+                        PX_STR_ARG(call->rest));
+}
+
+const serve_route *serve_routes_openai(int *n)
+{
+    static const serve_route ROUTES[] = {
+        {.method = "POST",
+         .path = "/v1/chat/completions",
+         .dialect = &serve_openai_chat,
+         .job = true},
+        {.method = "GET",
+         .path = "/v1/models",
+         .dialect = &serve_openai_chat,
+         .answer = answer_models},
+        {.method = "GET",
+         .path = "/v1/models/*",
+         .dialect = &serve_openai_chat,
+         .answer = answer_model},
+    };
+    *n = sizeof ROUTES / sizeof ROUTES[0];
+    return ROUTES;
+}

@@ -1,0 +1,37 @@
+/*
+ * openai: OpenAI's dialect, as reference/serving.md section 2.1 has it, with the extensions of
+ * llama-server and vLLM that local clients use. docs/serving.md lists the fields.
+ */
+#ifndef PITH_SERVE_OPENAI_H
+#define PITH_SERVE_OPENAI_H
+
+#include "serve/dialect.h"
+
+extern const serve_dialect serve_openai_chat;
+
+/* What /v1/chat/completions and /v1/completions share. */
+bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem);
+/* response_format, structured_outputs and their kin -> request.format. */
+bool serve_openai_format(serve_job *job, px_json body, serve_problem *problem);
+/* Refuses fields that would change the answer and are not there, unless they are null or neutral.
+ */
+bool serve_openai_refuse(px_json body, serve_problem *problem);
+/* {"prompt_tokens":...} */
+void serve_openai_usage(const serve_job *job, px_buf *out);
+/* ,"timings":{...} */
+void serve_openai_timings(const serve_job *job, px_buf *out);
+const char *serve_openai_finish(serve_finish finish);
+void serve_openai_error(const serve_problem *problem, px_buf *out);
+/* The same as an event of a stream, and its end. */
+void serve_openai_broken(serve_job *job, const serve_problem *problem, px_buf *out);
+/* {"content":[...]} of log-probabilities first .. first + n. */
+void serve_openai_logprobs(const serve_job *job, int choice, int first, int n, px_buf *out);
+
+/* Whether the stream was asked for its usage. */
+typedef struct serve_openai_state {
+    bool include_usage;
+    bool timings;
+    uint64_t roles; // choices whose role was told, by bit
+} serve_openai_state;
+
+#endif

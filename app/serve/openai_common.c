@@ -1,0 +1,320 @@
+/* openai_common: what OpenAI's routes share: sampling fields, usage, errors. */
+#include "serve/openai.h"
+
+#include "base/mem.h"
+#include "serve/models.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bias by token id: {"50256": -100}, or the pairs of llama-server: [[50256, -100], [15, false]]. */
+static bool add_bias(serve_job *job, int64_t id, px_json value, serve_problem *problem)
+{
+    serve_request *r = &job->request;
+    double x = 0;
+    bool flag = true;
+    if (px_json_get_bool(value, &flag) && !flag)
+        x = -INFINITY;
+    else if (!px_json_get_double(value, &x) || !(x >= -1000 && x <= 1000))
+        return serve_refuse(problem, 400, "logit_bias",
+                            "'logit_bias' has value %.*s, expected a number from -100 to 100",
+                            PX_STR_ARG(serve_slice(value)));
+    if (id < 0 || id > INT32_MAX)
+        return serve_refuse(problem, 400, "logit_bias",
+                            "'logit_bias' has token %lld, expected an id", (long long)id);
+    /* OpenAI: -100 bans a token. */
+    r->bias[r->n_bias++] =
+        (pith_logit_bias){.token = (int32_t)id, .bias = x <= -100 ? -INFINITY : (float)x};
+    return true;
+}
+
+static bool get_bias(serve_job *job, px_json body, serve_problem *problem)
+{
+    px_json v = px_json_find(body, "logit_bias");
+    px_json_type type = px_json_type_of(v);
+    uint64_t n = px_json_count(v);
+    if (type == PX_JSON_NONE || type == PX_JSON_NULL)
+        return true;
+    if (type != PX_JSON_OBJECT && type != PX_JSON_ARRAY)
+        return serve_refuse(problem, 400, "logit_bias", "'logit_bias' is %s, expected an object",
+                            px_json_type_name(type));
+    if (n > SERVE_MAX_BIAS)
+        return serve_refuse(problem, 400, "logit_bias",
+                            "'logit_bias' has %llu tokens, expected at most %d",
+                            (unsigned long long)n, SERVE_MAX_BIAS);
+    job->request.bias = PX_ZNEW(&job->arena, pith_logit_bias, (size_t)n + 1);
+    if (!job->request.bias)
+        return serve_refuse(problem, 503, NULL, "out of memory for the request");
+    px_json_walk walk = px_json_each(v);
+    for (px_json key, value; px_json_next(&walk, &key, &value);) {
+        int64_t id = -1;
+        if (type == PX_JSON_OBJECT) {
+            px_buf text = {0};
+            char *end = NULL;
+            px_json_get_string(key, &text);
+            long long x = text.len > 0 && text.len < 12 ? strtoll(text.data, &end, 10) : -1;
+            id = end && *end == '\0' ? x : -1;
+            px_buf_clear(&text);
+        } else {
+            px_json_walk pair = px_json_each(value);
+            px_json first;
+            if (px_json_count(value) == 2 && px_json_next(&pair, NULL, &first) &&
+                px_json_get_int(first, &id))
+                px_json_next(&pair, NULL, &value);
+            else
+                id = -1;
+        }
+        if (!add_bias(job, id, value, problem))
+            return false;
+    }
+    return true;
+}
+
+static bool get_seed(serve_job *job, px_json body, serve_problem *problem)
+{
+    int64_t seed = -1;
+    if (!serve_get_int(body, "seed", INT64_MIN, INT64_MAX, &seed, problem))
+        return false;
+    job->request.seed = seed == -1 ? PITH_SEED_RANDOM : (uint64_t)seed;
+    return true;
+}
+
+/* The sampler order of llama-server: an array of names, or pith's own text with ';'. */
+static bool get_samplers(serve_job *job, px_json body, serve_problem *problem)
+{
+    px_json v = px_json_find(body, "samplers");
+    px_buf text = {0};
+    if (px_json_type_of(v) != PX_JSON_ARRAY)
+        return serve_get_text(job, body, "samplers", &job->request.samplers, problem);
+    px_json_walk walk = px_json_each(v);
+    for (px_json item; px_json_next(&walk, NULL, &item);) {
+        if (text.len > 0)
+            px_buf_putc(&text, ';');
+        if (px_json_is(item, px_str_of("typ_p")) || px_json_is(item, px_str_of("typical_p")))
+            px_buf_puts(&text, "typical");
+        else if (!px_json_get_string(item, &text))
+            break;
+    }
+    bool ok = !text.failed && serve_copy(job, text.data ? text.data : "", text.len,
+                                         &job->request.samplers, problem);
+    px_buf_clear(&text);
+    return ok;
+}
+
+bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem)
+{
+    static const struct {
+        const char *name;
+        serve_knob knob;
+    } KNOBS[] = {
+        {"temperature", SERVE_TEMPERATURE},
+        {"top_k", SERVE_TOP_K},
+        {"top_p", SERVE_TOP_P},
+        {"min_p", SERVE_MIN_P},
+        {"typical_p", SERVE_TYPICAL_P},
+        {"repeat_penalty", SERVE_REPEAT_PENALTY},
+        {"repetition_penalty", SERVE_REPEAT_PENALTY},
+        {"repeat_last_n", SERVE_REPEAT_LAST_N},
+        {"frequency_penalty", SERVE_FREQUENCY_PENALTY},
+        {"presence_penalty", SERVE_PRESENCE_PENALTY},
+        {"xtc_probability", SERVE_XTC_PROBABILITY},
+        {"xtc_threshold", SERVE_XTC_THRESHOLD},
+        {"dry_multiplier", SERVE_DRY_MULTIPLIER},
+        {"dry_base", SERVE_DRY_BASE},
+        {"dry_allowed_length", SERVE_DRY_ALLOWED_LENGTH},
+        {"dry_penalty_last_n", SERVE_DRY_LAST_N},
+        {"mirostat", SERVE_MIROSTAT},
+        {"mirostat_tau", SERVE_MIROSTAT_TAU},
+        {"mirostat_eta", SERVE_MIROSTAT_ETA},
+        {"min_keep", SERVE_MIN_KEEP},
+    };
+    serve_request *r = &job->request;
+    int64_t n = 1, keep = 0;
+    double most_ms = 0;
+    for (size_t i = 0; i < sizeof KNOBS / sizeof KNOBS[0]; i++)
+        if (!serve_get_knob(job, body, KNOBS[i].name, KNOBS[i].knob, problem))
+            return false;
+    bool ok = serve_get_text(job, body, "model", &r->model, problem) &&
+              serve_get_int(body, "n", 1, SERVE_MAX_N, &n, problem) &&
+              serve_get_int(body, "max_tokens", -1, 1 << 26, &r->max_tokens, problem) &&
+              serve_get_int(body, "min_tokens", 0, 1 << 26, &r->min_tokens, problem) &&
+              serve_get_int(body, "n_keep", -1, INT32_MAX, &keep, problem) &&
+              serve_get_stops(job, body, "stop", SERVE_MAX_STOPS, problem) &&
+              serve_get_bool(body, "stream", &r->stream, problem) &&
+              serve_get_bool(body, "ignore_eos", &r->ignore_end, problem) &&
+              serve_get_real(body, "t_max_predict_ms", 0, 1e9, &most_ms, problem) &&
+              serve_get_keep_alive(job, body, "keep_alive", problem) &&
+              get_seed(job, body, problem) && get_samplers(job, body, problem) &&
+              get_bias(job, body, problem);
+    r->n = (int)n;
+    r->n_keep = keep > 0 ? (int32_t)keep : 0;
+    r->deadline = most_ms / 1e3;
+    serve_openai_state *state = job->state;
+    px_json options = px_json_find(body, "stream_options");
+    ok = ok && serve_get_bool(options, "include_usage", &state->include_usage, problem) &&
+         serve_get_bool(body, "timings_per_token", &state->timings, problem);
+    return ok && serve_openai_refuse(body, problem);
+}
+
+/* Whether the value says the same as leaving the field out. */
+static bool is_neutral(px_json v, const char *neutral)
+{
+    px_json_type type = px_json_type_of(v);
+    bool flag = true;
+    double x = 1;
+    px_str text = serve_slice(v);
+    if (type == PX_JSON_NONE || type == PX_JSON_NULL)
+        return true;
+    if ((type == PX_JSON_ARRAY || type == PX_JSON_OBJECT) && px_json_count(v) == 0)
+        return true;
+    if (px_json_get_bool(v, &flag) && !flag)
+        return true;
+    return (neutral && (px_str_is(text, neutral) || px_json_is(v, px_str_of(neutral)))) ||
+           (px_json_get_double(v, &x) && neutral && strcmp(neutral, "0") == 0 && x == 0);
+}
+
+bool serve_openai_refuse(px_json body, serve_problem *problem)
+{
+    static const struct {
+        const char *name, *neutral, *instead;
+    } REFUSED[] = {
+        {"functions", NULL, "use 'tools'"},
+        {"function_call", "none", "use 'tool_choice'"},
+        {"audio", NULL, "only text is written here"},
+        {"modalities", "[\"text\"]", "only text is written here"},
+        {"prediction", NULL, "guessing ahead needs no help here"},
+        {"web_search_options", NULL, "there is no web search here"},
+        {"dynatemp_range", "0", "a temperature that changes is not known here"},
+        {"id_slot", "-1", "there are no slots: prefixes are found by themselves"},
+        {"return_progress", NULL, "it is not known here"},
+    };
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++)
+        if (!is_neutral(px_json_find(body, REFUSED[i].name), REFUSED[i].neutral))
+            return serve_refuse(problem, 400, REFUSED[i].name, "'%s' is not supported: %s",
+                                REFUSED[i].name, REFUSED[i].instead);
+    return true;
+}
+
+/* ---- writing */
+
+void serve_openai_usage(const serve_job *job, px_buf *out)
+{
+    serve_usage u = serve_job_usage(job);
+    px_buf_printf(out,
+                  "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld,"
+                  "\"prompt_tokens_details\":{\"cached_tokens\":%lld},"
+                  "\"completion_tokens_details\":{\"reasoning_tokens\":%lld}}",
+                  (long long)u.prompt, (long long)u.completion,
+                  (long long)(u.prompt + u.completion), (long long)u.cached,
+                  (long long)u.reasoning);
+}
+
+void serve_openai_timings(const serve_job *job, px_buf *out)
+{
+    serve_usage u = serve_job_usage(job);
+    int64_t n = u.prompt - u.cached;
+    px_buf_printf(out,
+                  ",\"timings\":{\"cache_n\":%lld,\"prompt_n\":%lld,\"prompt_ms\":%.3f,"
+                  "\"prompt_per_second\":%.3f,\"predicted_n\":%lld,\"predicted_ms\":%.3f,"
+                  "\"predicted_per_second\":%.3f}",
+                  (long long)u.cached, (long long)n, u.prompt_seconds * 1e3,
+                  u.prompt_seconds > 0 ? (double)n / u.prompt_seconds : 0, (long long)u.completion,
+                  u.decode_seconds * 1e3,
+                  u.decode_seconds > 0 ? (double)u.completion / u.decode_seconds : 0);
+}
+
+const char *serve_openai_finish(serve_finish finish)
+{
+    switch (finish) {
+    case SERVE_FINISH_TOOL_CALLS:
+        return "tool_calls";
+    case SERVE_FINISH_LENGTH:
+    case SERVE_FINISH_DEADLINE:
+        return "length";
+    default:
+        return "stop";
+    }
+}
+
+static const char *type_of(const serve_problem *p)
+{
+    if (p->type)
+        return p->type;
+    switch (p->http) {
+    case 401:
+        return "authentication_error";
+    case 403:
+        return "permission_error";
+    case 404:
+        return "not_found_error";
+    case 429:
+        return "rate_limit_error";
+    case 501:
+        return "not_supported_error";
+    case 503:
+        return "unavailable_error";
+    default:
+        return p->http < 500 ? "invalid_request_error" : "server_error";
+    }
+}
+
+void serve_openai_error(const serve_problem *p, px_buf *out)
+{
+    px_buf_puts(out, "{\"error\":{\"message\":");
+    serve_put_text(out, p->text);
+    px_buf_printf(out, ",\"type\":\"%s\",\"param\":", type_of(p));
+    if (p->param[0])
+        serve_put_text(out, p->param);
+    else
+        px_buf_puts(out, "null");
+    if (p->code)
+        px_buf_printf(out, ",\"code\":\"%s\"", p->code);
+    else
+        px_buf_puts(out, ",\"code\":null");
+    if (p->n_ctx > 0)
+        px_buf_printf(out, ",\"n_prompt_tokens\":%lld,\"n_ctx\":%lld", (long long)p->n_prompt,
+                      (long long)p->n_ctx);
+    px_buf_puts(out, "}}");
+}
+
+void serve_openai_broken(serve_job *job, const serve_problem *problem, px_buf *out)
+{
+    (void)job;
+    px_buf_puts(out, "data: ");
+    serve_openai_error(problem, out);
+    px_buf_puts(out, "\n\n");
+}
+
+static void put_token(px_buf *out, const pith_tokenizer *tok, int32_t token, float logprob)
+{
+    pith_str bytes = pith_token_bytes(tok, token, true);
+    px_buf_puts(out, "\"token\":");
+    serve_put_string(out, bytes.data ? bytes.data : "", bytes.len);
+    px_buf_puts(out, ",\"logprob\":");
+    serve_put_real(out, logprob);
+    px_buf_puts(out, ",\"bytes\":[");
+    for (size_t i = 0; i < bytes.len; i++)
+        px_buf_printf(out, "%s%d", i > 0 ? "," : "", (unsigned char)bytes.data[i]);
+    px_buf_putc(out, ']');
+}
+
+void serve_openai_logprobs(const serve_job *job, int choice, int first, int n, px_buf *out)
+{
+    const serve_choice *c = &job->choices[choice];
+    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
+    px_buf_puts(out, "{\"content\":[");
+    for (int i = first; i < first + n; i++) {
+        const serve_logprob *l = &c->logprobs[i];
+        px_buf_puts(out, i > first ? ",{" : "{");
+        put_token(out, tok, l->token, l->logprob);
+        px_buf_puts(out, ",\"top_logprobs\":[");
+        for (int k = 0; k < l->n_top; k++) {
+            const pith_logprob *t = &c->tops[l->first_top + k];
+            px_buf_puts(out, k > 0 ? ",{" : "{");
+            put_token(out, tok, t->token, t->logprob);
+            px_buf_putc(out, '}');
+        }
+        px_buf_puts(out, "]}");
+    }
+    px_buf_puts(out, "],\"refusal\":null}");
+}

@@ -1,0 +1,288 @@
+/* prepare: see prepare.h. */
+#include "serve/prepare.h"
+
+#include "base/mem.h"
+#include "serve/dialect.h"
+
+#include <string.h>
+
+static px_json value_of(px_str text)
+{
+    return (px_json){text.data, text.data ? text.data + text.len : NULL};
+}
+
+static void put_slice(px_buf *out, px_json v)
+{
+    px_buf_put(out, v.at, (size_t)(v.end - v.at));
+}
+
+/* Content as templates expect it: text parts become one string. Other parts stay as they are and
+ * are the template's to refuse. */
+static bool put_content(px_buf *out, px_json content, serve_problem *problem)
+{
+    if (px_json_type_of(content) != PX_JSON_ARRAY) {
+        put_slice(out, content);
+        return true;
+    }
+    px_buf text = {0};
+    px_json_walk walk = px_json_each(content);
+    for (px_json part; px_json_next(&walk, NULL, &part);) {
+        px_json type = px_json_find(part, "type"), value = px_json_find(part, "text");
+        if (px_json_is(type, px_str_of("text")) && px_json_get_string(value, &text))
+            continue;
+        px_buf_clear(&text);
+        return serve_refuse(
+            problem, 400, "messages",
+            "a part of a message's content has type %.*s; this model reads text parts "
+            "only: {\"type\": \"text\", \"text\": \"...\"}",
+            PX_STR_ARG(serve_slice(type)));
+    }
+    serve_put_string(out, text.data ? text.data : "", text.len);
+    px_buf_clear(&text);
+    return true;
+}
+
+/* Arguments are a string in OpenAI's form; templates print them as an object. What is no JSON stays
+ * a string. */
+static void put_arguments(px_buf *out, px_json arguments)
+{
+    px_buf text = {0};
+    px_json parsed;
+    if (px_json_get_string(arguments, &text) && !text.failed &&
+        px_json_check("arguments", text.data ? text.data : "", text.len, &parsed, NULL) ==
+            PITH_OK &&
+        px_json_type_of(parsed) == PX_JSON_OBJECT)
+        put_slice(out, parsed);
+    else
+        put_slice(out, arguments);
+    px_buf_clear(&text);
+}
+
+static void put_call(px_buf *out, px_json call)
+{
+    px_json_walk walk = px_json_each(call);
+    const char *comma = "";
+    px_buf_putc(out, '{');
+    for (px_json key, value; px_json_next(&walk, &key, &value); comma = ",") {
+        px_buf_puts(out, comma);
+        put_slice(out, key);
+        px_buf_putc(out, ':');
+        if (!px_json_is(key, px_str_of("function")) || px_json_type_of(value) != PX_JSON_OBJECT) {
+            put_slice(out, value);
+            continue;
+        }
+        px_json_walk inner = px_json_each(value);
+        const char *between = "";
+        px_buf_putc(out, '{');
+        for (px_json k, v; px_json_next(&inner, &k, &v); between = ",") {
+            px_buf_puts(out, between);
+            put_slice(out, k);
+            px_buf_putc(out, ':');
+            if (px_json_is(k, px_str_of("arguments")))
+                put_arguments(out, v);
+            else
+                put_slice(out, v);
+        }
+        px_buf_putc(out, '}');
+    }
+    px_buf_putc(out, '}');
+}
+
+static void put_calls(px_buf *out, px_json calls)
+{
+    px_json_walk walk = px_json_each(calls);
+    const char *comma = "";
+    px_buf_putc(out, '[');
+    for (px_json call; px_json_next(&walk, NULL, &call); comma = ",") {
+        px_buf_puts(out, comma);
+        put_call(out, call);
+    }
+    px_buf_putc(out, ']');
+}
+
+static bool put_message(px_buf *out, px_json message, serve_problem *problem)
+{
+    px_json_walk walk = px_json_each(message);
+    const char *comma = "";
+    bool has_content = false;
+    px_buf_putc(out, '{');
+    for (px_json key, value; px_json_next(&walk, &key, &value); comma = ",") {
+        px_buf_puts(out, comma);
+        if (px_json_is(key, px_str_of("reasoning")))
+            px_buf_puts(out, "\"reasoning_content\"");
+        else
+            put_slice(out, key);
+        px_buf_putc(out, ':');
+        if (px_json_is(key, px_str_of("role")) && px_json_is(value, px_str_of("developer"))) {
+            px_buf_puts(out, "\"system\"");
+        } else if (px_json_is(key, px_str_of("content"))) {
+            has_content = true;
+            if (!put_content(out, value, problem))
+                return false;
+        } else if (px_json_is(key, px_str_of("tool_calls")) &&
+                   px_json_type_of(value) == PX_JSON_ARRAY) {
+            put_calls(out, value);
+        } else {
+            put_slice(out, value);
+        }
+    }
+    if (!has_content)
+        px_buf_printf(out, "%s\"content\":null", comma);
+    px_buf_putc(out, '}');
+    return true;
+}
+
+static bool put_messages(px_buf *out, px_json messages, serve_problem *problem)
+{
+    px_json_walk walk = px_json_each(messages);
+    const char *comma = "";
+    int n = 0;
+    px_buf_putc(out, '[');
+    for (px_json m; px_json_next(&walk, NULL, &m); comma = ",", n++) {
+        if (px_json_type_of(m) != PX_JSON_OBJECT)
+            return serve_refuse(problem, 400, "messages", "messages[%d] is %s, expected an object",
+                                n, px_json_type_name(px_json_type_of(m)));
+        if (px_json_type_of(px_json_find(m, "role")) != PX_JSON_STRING)
+            return serve_refuse(problem, 400, "messages", "messages[%d] has no string 'role'", n);
+        px_buf_puts(out, comma);
+        if (!put_message(out, m, problem))
+            return false;
+    }
+    px_buf_putc(out, ']');
+    return true;
+}
+
+bool serve_chat_vars(const serve_request *r, px_buf *out, serve_problem *problem)
+{
+    px_buf_puts(out, "{\"messages\":");
+    if (!put_messages(out, value_of(r->messages), problem))
+        return false;
+    if (r->tools.len > 0 && r->tool_choice != SERVE_TOOLS_NONE) {
+        px_buf_puts(out, ",\"tools\":");
+        px_buf_put(out, r->tools.data, r->tools.len);
+    }
+    px_buf_printf(out, ",\"add_generation_prompt\":%s", r->continue_final ? "false" : "true");
+    if (r->think >= 0)
+        px_buf_printf(out, ",\"enable_thinking\":%s", r->think ? "true" : "false");
+    if (r->effort.len > 0) {
+        px_buf_puts(out, ",\"reasoning_effort\":");
+        serve_put_string(out, r->effort.data, r->effort.len);
+    }
+    px_json_walk walk = px_json_each(value_of(r->template_vars));
+    for (px_json key, value; px_json_next(&walk, &key, &value);) {
+        px_buf_putc(out, ',');
+        put_slice(out, key);
+        px_buf_putc(out, ':');
+        put_slice(out, value);
+    }
+    px_buf_putc(out, '}');
+    if (out->failed)
+        return serve_refuse(problem, 503, NULL, "out of memory for the messages");
+    return true;
+}
+
+/* Where the last message's text ends: before the token that ends its turn. */
+static int64_t cut_turn(const pith_chat *chat, const pith_tokenizer *tok)
+{
+    for (int64_t i = chat->n_ids; i > 0; i--)
+        if (pith_token_is_end(tok, chat->ids[i - 1]))
+            return i - 1;
+    return chat->n_ids;
+}
+
+static bool prepare_chat(serve_job *job, serve_problem *problem)
+{
+    serve_request *r = &job->request;
+    px_buf vars = {0};
+    pith_chat chat = {0};
+    pith_error err = {0};
+    bool ok = serve_chat_vars(r, &vars, problem);
+    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
+    if (ok && !tok)
+        ok = serve_refuse(problem, 400, "model", "model '%s' has no tokenizer", job->model->name);
+    if (ok && pith_chat_tokenize(job->model->model, vars.data, vars.len, &chat, &err) != PITH_OK)
+        ok = serve_refuse_error(problem, err.status == PITH_E_TEMPLATE ? 400 : 0, &err);
+    if (ok) {
+        r->inputs = PX_ZNEW(&job->arena, serve_input, 1);
+        ok = r->inputs != NULL;
+        if (ok) {
+            r->n_inputs = 1;
+            r->inputs[0].ids = px_malloc((size_t)chat.n_ids + 1, sizeof *chat.ids);
+            ok = r->inputs[0].ids &&
+                 serve_copy(job, chat.text.data, chat.text.len, &r->inputs[0].text, problem);
+        }
+        if (!ok)
+            serve_refuse(problem, 503, NULL, "out of memory for the messages");
+    }
+    if (ok) {
+        serve_input *in = &r->inputs[0];
+        in->n_ids = r->continue_final ? cut_turn(&chat, tok) : chat.n_ids;
+        memcpy(in->ids, chat.ids, (size_t)in->n_ids * sizeof *in->ids);
+        if (in->n_ids == 0)
+            ok =
+                serve_refuse(problem, 400, "messages", "the template made nothing of the messages");
+    }
+    pith_chat_free(&chat);
+    px_buf_clear(&vars);
+    return ok;
+}
+
+/* Tokens that a client wrote himself: within the vocabulary; their text is wanted for echo. */
+static bool check_tokens(serve_job *job, serve_input *in, const pith_tokenizer *tok,
+                         serve_problem *problem)
+{
+    pith_text text = {0};
+    pith_error err = {0};
+    const int32_t n_vocab = job->model->info.n_vocab;
+    for (int64_t i = 0; i < in->n_ids; i++)
+        if (in->ids[i] >= n_vocab)
+            return serve_refuse(problem, 400, "prompt",
+                                "token %d is not of this vocabulary, which has %d", in->ids[i],
+                                n_vocab);
+    if (pith_detokenize(tok, in->ids, in->n_ids, true, &text, &err) != PITH_OK)
+        return serve_refuse_error(problem, 0, &err);
+    bool ok = serve_copy(job, text.data ? text.data : "", text.len, &in->text, problem);
+    pith_text_free(&text);
+    return ok;
+}
+
+static bool prepare_text(serve_job *job, serve_input *in, serve_problem *problem)
+{
+    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
+    pith_error err = {0};
+    if (!tok)
+        return serve_refuse(problem, 400, "model", "model '%s' has no tokenizer", job->model->name);
+    if (in->ids)
+        return check_tokens(job, in, tok, problem);
+    int64_t cap = (int64_t)in->text.len + 8;
+    in->ids = px_malloc((size_t)cap, sizeof *in->ids);
+    if (!in->ids)
+        return serve_refuse(problem, 503, NULL, "out of memory for the prompt");
+    if (pith_tokenize(tok, in->text.data ? in->text.data : "", in->text.len,
+                      job->request.special ? PITH_TOKENIZE_SPECIAL : 0, in->ids, NULL, cap,
+                      &in->n_ids, &err) != PITH_OK)
+        return serve_refuse_error(problem, err.status == PITH_E_UNSUPPORTED ? 400 : 0, &err);
+    if (in->n_ids == 0)
+        return serve_refuse(problem, 400, "prompt",
+                            "the prompt is empty and this model has no token to begin a text with");
+    int32_t *fit = px_realloc(in->ids, (size_t)in->n_ids, sizeof *fit);
+    if (fit)
+        in->ids = fit;
+    return true;
+}
+
+bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
+{
+    serve_request *r = &job->request;
+    job->model = serve_models_take(models, r->model.data, problem);
+    if (!job->model)
+        return false;
+    if (r->kind == SERVE_LOAD)
+        return true;
+    if (r->kind == SERVE_CHAT)
+        return prepare_chat(job, problem);
+    for (int i = 0; i < r->n_inputs; i++)
+        if (!prepare_text(job, &r->inputs[i], problem))
+            return false;
+    return true;
+}
