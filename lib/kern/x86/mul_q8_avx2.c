@@ -10,8 +10,9 @@
  * the activation, which is never -128, so that pairs fit 16 bits: 128 * 127 * 2 = 32512.
  *
  * A call first writes its activations to scratch in the order in which codes come. A last group of
- * fewer blocks is copied and padded with zeros. Each product takes the same steps however rows and
- * columns are grouped.
+ * fewer blocks is read with the beginning of the next row, whose scales count as 0; in the last
+ * rows of a call, behind which there may be nothing, it is copied. Each product takes the same
+ * steps however rows and columns are grouped.
  */
 #include "kern/act.h"
 #include "kern/ref/ops.h"
@@ -205,22 +206,29 @@ INLINE __m256 add_pair(__m256 sum, pair q, __m256 scales, const part *x, int i, 
     return add_lanes(sum, scales, _mm256_add_epi32(whole, load256(x->start[i])), both);
 }
 
-/* Adds the eight blocks at w times part g of each column. */
-INLINE void add_group(const uint8_t *w, part *const *x, int64_t g, const int cols, const format f,
-                      __m256 *sum)
+/* Adds the first `live` of the eight blocks at w times part g of each column. What follows these
+ * is read and has no weight, whatever numbers it makes. */
+INLINE void add_group(const uint8_t *w, part *const *x, int64_t g, const int live, const int cols,
+                      const format f, __m256 *sum)
 {
-    const __m256 d = f.scales(w, f.block_bytes);
-    __m256 scales[COLS];
+    __m256 d = f.scales(w, f.block_bytes), m = _mm256_setzero_ps(), scales[COLS];
+    if (f.offset)
+        m = f.scales(w + 2, f.block_bytes);
+    if (live < BLOCKS) {
+        const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        const __m256 mask = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(live), lanes));
+        d = _mm256_and_ps(d, mask);
+        m = _mm256_and_ps(m, mask);
+    }
 #pragma GCC unroll 4
     for (int j = 0; j < cols; j++) {
         const part *p = x[j] + g;
         scales[j] = _mm256_mul_ps(d, _mm256_loadu_ps(p->d));
         if (f.offset)
-            sum[j] =
-                _mm256_fmadd_ps(f.scales(w + 2, f.block_bytes), _mm256_loadu_ps(p->ds), sum[j]);
+            sum[j] = _mm256_fmadd_ps(m, _mm256_loadu_ps(p->ds), sum[j]);
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < PAIRS; i++) {
+    for (int i = 0; 2 * i < live; i++) {
         const pair q = f.codes(w + 2 * i * f.block_bytes, f.block_bytes);
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++)
@@ -247,6 +255,9 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
         x[j] = (part *)m->scratch + j * (groups + (left > 0));
         prepare(&column, n, f, x[j]);
     }
+    // a last group may be read where it lies, with what follows, up to so many rows from the end
+    const int64_t row_bytes = (int64_t)m->row_bytes, beyond = (BLOCKS - left) * f.block_bytes;
+    const int64_t in_place = left > 0 ? row1 - (beyond + row_bytes - 1) / row_bytes : row1;
     for (int64_t r = row0; r < row1; r++) {
         const uint8_t *w = m->w + (size_t)r * m->row_bytes;
         __m256 sum[COLS];
@@ -256,12 +267,16 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
         for (int64_t g = 0; g < groups; g++, w += BLOCKS * f.block_bytes) {
             for (int at = 0; at < BLOCKS * f.block_bytes; at += LINE)
                 _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
-            add_group(w, x, g, cols, f, sum);
+            add_group(w, x, g, BLOCKS, cols, f, sum);
         }
-        if (left > 0) {
+        if (left > 0 && r < in_place) {
+            for (int at = 0; at < left * f.block_bytes; at += LINE)
+                _mm_prefetch((const char *)w + AHEAD + at, _MM_HINT_T0);
+            add_group(w, x, groups, left, cols, f, sum);
+        } else if (left > 0) {
             uint8_t last[BLOCKS * PX_Q8_0_BYTES] = {0};
             memcpy(last, w, (size_t)(left * f.block_bytes));
-            add_group(last, x, groups, cols, f, sum);
+            add_group(last, x, groups, left, cols, f, sum);
         }
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++)
