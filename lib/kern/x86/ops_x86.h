@@ -33,6 +33,18 @@ PX_UNPACKED(PX_X86_DECLARE)
 PX_WIDE(PX_X86_DECLARE)
 #undef PX_X86_DECLARE
 
+/* Of those that keep 32 bytes, the ones that VNNI makes faster. */
+#define PX_NARROW(X) \
+    X(PX_Q4_0, q4_0) \
+    X(PX_Q4_K, q4_k) \
+    X(PX_Q5_K, q5_k) \
+    X(PX_Q6_K, q6_k)
+
+#define PX_X86_DECLARE(id, name) \
+    void px_vnni_mul_##name(const px_mul *m, int64_t row0, int64_t row1);
+PX_NARROW(PX_X86_DECLARE)
+#undef PX_X86_DECLARE
+
 void px_avx2_mul_nf4(const px_mul *m, int64_t row0, int64_t row1);
 void px_avx512_mul_nf4(const px_mul *m, int64_t row0, int64_t row1);
 

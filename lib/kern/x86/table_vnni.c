@@ -13,5 +13,6 @@ void px_kern_add_vnni(px_kern *kern)
 #undef ADD
 #define ADD(id, name) kern->mul[px_kern_slot(id)] = px_vnni_mul_##name;
     PX_WIDE(ADD)
+    PX_NARROW(ADD)
 #undef ADD
 }
