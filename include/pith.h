@@ -883,7 +883,8 @@ typedef struct pith_embed_options {
     bool raw;             /* vectors stay as they are; otherwise each has length 1 */
     bool truncate;        /* texts that do not fit the context lose their end; otherwise they are
                              an error */
-    pith_progress_fn progress; /* tokens */
+    pith_progress_fn progress; /* tokens; called before each step. It may submit requests to the
+                                  engine, which then go in the same steps */
     void *user;
 } pith_embed_options;
 
@@ -909,6 +910,38 @@ PITH_API pith_status pith_embed_text(pith_engine *engine, const pith_str *texts,
  * length unless raw. out may be in. A vector of zeros stays one. Errors: ARGUMENT. */
 PITH_API pith_status pith_embed_finish(const float *in, int32_t n, int32_t dims, bool raw,
                                        float *out, pith_error *err);
+
+/* ------------------------------------------------------------------ reranking */
+
+typedef struct pith_rerank_options {
+    size_t size;
+    const char *instruction; /* what makes a document fit a query; NULL: that it answers the query
+                                of a web search */
+    size_t instruction_len;
+    bool truncate; /* documents that do not fit the context lose their end; otherwise they are an
+                      error */
+    pith_progress_fn progress; /* tokens; as of pith_embed_options */
+    void *user;
+} pith_rerank_options;
+
+typedef struct pith_rerank_result {
+    size_t size;
+    int64_t n_tokens; /* of all prompts */
+    int64_t n_shared; /* tokens at the beginning of each prompt that were computed once for all */
+    int32_t n_truncated; /* documents that lost their end */
+} pith_rerank_result;
+
+/* How well each document fits a query, in the model's own judgement: scores[i] is the probability,
+ * 0 to 1, of "yes" against "no" as the first word of its answer to a prompt that holds query and
+ * document, rendered by its own chat template, as models of the kind of Qwen3-Reranker are trained;
+ * other chat models give a coarser order. Prompt and tokens: docs/embeddings.md. All documents go
+ * in the same steps, behind one shared beginning, together with answers in flight. options and
+ * result may be NULL. Errors: CONTEXT (a document too long, by number), UNSUPPORTED (no tokenizer;
+ * a model that scores by a head of its own), TEMPLATE, FORMAT (text that is not UTF-8), LIMIT (no
+ * session left), CANCELLED, MEMORY, NUMERIC. */
+PITH_API pith_status pith_rerank(pith_engine *engine, pith_str query, const pith_str *documents,
+                                 int32_t n_documents, const pith_rerank_options *options,
+                                 float *scores, pith_rerank_result *result, pith_error *err);
 
 /* ------------------------------------------------------------------ scoring */
 

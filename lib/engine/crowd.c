@@ -76,7 +76,9 @@ pith_status px_crowd_run(const px_crowd *crowd, pith_error *err)
     state s = {.crowd = crowd, .most = MOST_LANES};
     pith_status st = fill(&s, err);
     while (st == PITH_OK && s.n > 0) {
-        st = pith_engine_run(crowd->engine, NULL, err);
+        st = crowd->step(crowd->user, err);
+        if (st == PITH_OK)
+            st = pith_engine_run(crowd->engine, NULL, err);
         if (st == PITH_OK)
             st = empty(&s, err);
         if (st == PITH_OK)

@@ -19,6 +19,8 @@ typedef struct px_crowd {
     /* Takes what has become of request i, well or not; what it returns other than PITH_OK ends the
      * crowd. *err holds the answer's failure. */
     pith_status (*end)(void *user, int64_t i, const pith_answer *answer, pith_error *err);
+    /* Before each step; anything but PITH_OK ends the crowd. The engine is in no call. */
+    pith_status (*step)(void *user, pith_error *err);
     void *user;
 } px_crowd;
 

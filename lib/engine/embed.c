@@ -107,8 +107,9 @@ static pith_status tokenize_all(embedding *e, pith_error *err)
     return st;
 }
 
-static pith_status tell(const embedding *e, pith_error *err)
+static pith_status step(void *user, pith_error *err)
 {
+    const embedding *e = user;
     if (!e->options.progress ||
         e->options.progress(e->options.user, (uint64_t)e->done, (uint64_t)e->result.n_tokens) == 0)
         return PITH_OK;
@@ -140,7 +141,7 @@ static pith_status end(void *user, int64_t i, const pith_answer *answer, pith_er
         st = pith_embed_finish(r.embedding, r.n_embedding, e->options.dims, e->options.raw,
                                e->out + i * e->result.dims, err);
     e->done += r.n_prompt;
-    return st == PITH_OK ? tell(e, err) : st;
+    return st;
 }
 
 static pith_status prepare(embedding *e, const pith_embed_options *options, pith_error *err)
@@ -185,7 +186,7 @@ pith_status pith_embed_text(pith_engine *engine, const pith_str *texts, int32_t 
     if (st == PITH_OK)
         st = tokenize_all(&e, err);
     if (st == PITH_OK) {
-        px_crowd crowd = {.engine = engine, .n = n_texts, .start = start, .end = end, .user = &e};
+        px_crowd crowd = {engine, n_texts, start, end, step, &e};
         st = px_crowd_run(&crowd, err);
     }
     px_ids_clear(&e.ids);
