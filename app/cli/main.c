@@ -25,6 +25,8 @@ static const struct {
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},
     {"imatrix", cli_cmd_imatrix, "which weights matter on a text, for quantizing"},
+    {"pull", cli_cmd_pull, "fetch a model and give it a name"},
+    {"create", cli_cmd_create, "make a model by a Modelfile"},
     {"import", cli_cmd_import, "give a model on this disk a name"},
     {"list", cli_cmd_list, "the models that are here"},
     {"show", cli_cmd_show, "what the store knows of a model"},

@@ -81,13 +81,13 @@ static pith_status add_parts(const store_root *s, json_t *record, const char *pa
 }
 
 pith_status store_import(const store_root *s, const char *path, const char *name, bool copy,
-                         const store_job *job, pith_error *err)
+                         const store_job *job, char **made, pith_error *err)
 {
     px_error_clear(err);
     store_name as;
     json_t *record = NULL;
     char real[PATH_MAX];
-    pith_status status = store_name_parse(name, &as, err);
+    pith_status status = name ? store_name_parse(name, &as, err) : store_name_of(path, &as, err);
     if (status != PITH_OK)
         return status;
     if (!realpath(path, real))
@@ -103,6 +103,10 @@ pith_status store_import(const store_root *s, const char *path, const char *name
         status = store_record_add(record, "folder", "model", NULL, real, 0, err);
     if (status == PITH_OK)
         status = store_record_save(s, &as, record, job, err);
+    if (made)
+        *made = NULL;
+    if (status == PITH_OK && made)
+        status = store_set(made, err, "%s", as.text);
     json_decref(record);
     return status;
 }

@@ -112,6 +112,27 @@ pith_status store_details(const char *path, json_t **out, pith_error *err);
 /* The same from a JSON object into a model. */
 pith_status store_details_read(const json_t *details, store_model *m, pith_error *err);
 
+/* The tree of a record's files (role model), of one file too; *folder is its path. */
+pith_status store_tree(const store_root *s, json_t *record, char **folder, pith_error *err);
+/* Frees the blobs that a record names and no saved one uses; *freed may be NULL. */
+pith_status store_release(const store_root *s, const json_t *record, uint64_t *freed,
+                          pith_error *err);
+/* Replaces a record's files of role model by one GGUF file, converted or quantized as the job asks
+ * (transform.c); does nothing where it asks for neither. */
+pith_status store_transform(const store_root *s, json_t *record, const store_job *job,
+                            pith_error *err);
+
+/* ---- sources (hub.c, registry.c): each fills a record and the name it should get */
+
+/* "hf.co/ORG/REPO[:QUANT|FILE]" or an address on huggingface.co. */
+pith_status store_hub_pull(const store_root *s, const char *what, const store_job *job,
+                           json_t **record, store_name *name, pith_error *err);
+/* A name of Ollama's library, or HOST/NAMESPACE/MODEL[:TAG]. */
+pith_status store_registry_pull(const store_root *s, const char *what, const store_job *job,
+                                json_t **record, store_name *name, pith_error *err);
+/* A name for the model at a path or address: "Llama 3.2.Q4.gguf" is "llama-3.2.q4". */
+pith_status store_name_of(const char *path, store_name *out, pith_error *err);
+
 /* ---- Ollama's store on this machine (ollama.c) */
 
 pith_status store_ollama_find(const store_root *s, const store_name *name, store_model *out,

@@ -441,6 +441,37 @@ static pith_status remove_ours(const store_root *s, const store_name *name, uint
     return status;
 }
 
+pith_status store_release(const store_root *s, const json_t *record, uint64_t *freed,
+                          pith_error *err)
+{
+    json_t *digests = json_object();
+    int lock = -1;
+    size_t i;
+    json_t *f;
+    char *tree = NULL;
+    uint64_t bytes = 0;
+    pith_status status = digests ? store_lock(s, &lock, err) : px_fail_memory(err, "a list");
+    json_array_foreach(json_object_get(record, "files"), i, f)
+    {
+        if (digests && *store_text(f, "digest"))
+            json_object_set_new(digests, store_text(f, "digest"), json_true());
+    }
+    if (status == PITH_OK && *store_text(record, "tree"))
+        status = store_set(&tree, err, "%s", store_text(record, "tree"));
+    if (status == PITH_OK)
+        status = keep_used(s, "", digests, &tree, err);
+    if (status == PITH_OK && tree)
+        drop_tree(s, tree, record);
+    if (status == PITH_OK)
+        bytes = drop_blobs(s, digests);
+    store_unlock(lock);
+    json_decref(digests);
+    px_free(tree);
+    if (freed)
+        *freed = bytes;
+    return status;
+}
+
 pith_status store_remove(const store_root *s, const char *word, uint64_t *freed, pith_error *err)
 {
     px_error_clear(err);

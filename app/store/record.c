@@ -267,8 +267,10 @@ pith_status store_record_model(const store_root *s, const char *name, const json
 
 /* ---- writing */
 
-/* Links the files into trees/HEX, where HEX is of their names and digests. */
-static pith_status make_tree(const store_root *s, json_t *record, pith_error *err)
+/* Links the files into trees/HEX, where HEX is of their names and digests. One file alone needs no
+ * tree, unless `always`. */
+static pith_status make_tree(const store_root *s, json_t *record, bool always, char **out,
+                             pith_error *err)
 {
     const json_t *files = json_object_get(record, "files");
     px_buf list = {0};
@@ -286,18 +288,21 @@ static pith_status make_tree(const store_root *s, json_t *record, pith_error *er
                       store_text(f, "path"));
     }
     pith_status status = px_buf_status(&list, "a list of files", err);
-    if (status == PITH_OK && n > 1) {
+    bool wanted = always || n > 1;
+    if (status == PITH_OK && wanted) {
         status = store_sha256(list.data, list.len, hex, err);
         if (status == PITH_OK)
             status = store_set(&folder, err, "%s/trees/%s", s->home, hex);
         if (status == PITH_OK)
             status = store_make_folder(folder, err);
+        if (status == PITH_OK && out)
+            status = store_set(out, err, "%s", folder);
         if (status == PITH_OK && json_object_set_new(record, "tree", json_string(hex)) != 0)
             status = px_fail_memory(err, "a record");
     }
     json_array_foreach(files, i, f)
     {
-        if (status != PITH_OK || n < 2 || strcmp(store_text(f, "role"), "model") != 0)
+        if (status != PITH_OK || !wanted || strcmp(store_text(f, "role"), "model") != 0)
             continue;
         const char *digest = store_text(f, "digest");
         status = store_set(&link_name, err, "%s/%s", folder, store_text(f, "name"));
@@ -312,6 +317,11 @@ static pith_status make_tree(const store_root *s, json_t *record, pith_error *er
     px_free(target);
     px_buf_clear(&list);
     return status;
+}
+
+pith_status store_tree(const store_root *s, json_t *record, char **folder, pith_error *err)
+{
+    return make_tree(s, record, true, folder, err);
 }
 
 static pith_status write_record(const store_root *s, const store_name *name, const json_t *record,
@@ -345,11 +355,21 @@ pith_status store_record_save(const store_root *s, const store_name *name, json_
     if (status == PITH_OK)
         status = store_lock(s, &lock, err);
     if (status == PITH_OK)
-        status = make_tree(s, record, err);
+        status = make_tree(s, record, false, NULL, err);
     if (status == PITH_OK)
         status = store_record_model(s, name->text, record, &m, err);
-    if (status == PITH_OK)
-        status = store_details(m.path, &details, err);
+    if (status == PITH_OK) {
+        pith_error why = {0};
+        status = store_details(m.path, &details, &why);
+        /* A family that this version does not know may be known to the next. */
+        if (status == PITH_E_UNSUPPORTED) {
+            details = json_object();
+            status =
+                details ? store_note(job, err, "%s", why.text) : px_fail_memory(err, "a record");
+        } else if (status != PITH_OK) {
+            px_fail(err, why.status, "%s", why.text);
+        }
+    }
     if (status == PITH_OK && json_object_set(record, "details", details) != 0)
         status = px_fail_memory(err, "a record");
     if (status == PITH_OK && !*store_text(record, "license") && *store_text(details, "license") &&

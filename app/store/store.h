@@ -153,9 +153,10 @@ typedef struct store_job {
 pith_status store_pull(const store_root *s, const char *what, const store_job *job, char **name,
                        pith_error *err);
 
-/* Gives the model at a path a name: in place, or with `copy` as blobs of the store. */
+/* Gives the model at a path a name (NULL: that of the file): in place, or with `copy` as blobs of
+ * the store. *made (may be NULL) is the name; free with px_free. */
 pith_status store_import(const store_root *s, const char *path, const char *name, bool copy,
-                         const store_job *job, pith_error *err);
+                         const store_job *job, char **made, pith_error *err);
 
 /* Makes a model from a recipe: the object that Ollama's /api/create takes ("from", "files",
  * "adapters", "template", "system", "license", "parameters", "messages", "quantize", "requires").
