@@ -18,7 +18,7 @@
  * A last group of fewer blocks takes its last block again, with an activation scale of 0. Each
  * product takes the same steps however rows and columns are grouped.
  *
- * Largest integers: 4 vectors of 4 products 63 * 127 * 127, 16 million a lane; bias 32 * 128 * 4064
+ * Largest integers: 4 vectors of 4 products 63 * 127 * 127, 16 million a lane; bias 4 * 32 * 4064
  * * 2 at the start.
  */
 #include "kern/act.h"

@@ -73,7 +73,7 @@ INLINE __m512i look_up512(const int8_t *table16, __m512i index)
 /* ---- headers of four super-blocks */
 
 typedef struct heads {
-    __m512i sc[4];  // scales of block i: 16 words; 8 bytes, eight times; or 8 dwords
+    __m512i sc[4];  // scales of block i: 16 words; or 8 dwords
     __m512i mn[2];  // minima (or the scales once more) of block i in lane i: words 0 to 7, 8 to 15
     __m128 d, dmin; // of block i in float i
 } heads;
