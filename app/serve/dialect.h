@@ -62,7 +62,7 @@ typedef struct serve_answer {
     px_buf body;
     struct {
         const char *name; // static
-        char value[128];
+        char value[512];
     } headers[8];
     int n_headers;
     /* In place of body: static bytes, never freed; e.g. the web page. */

@@ -58,7 +58,7 @@ void serve_answer_header(serve_answer *answer, const char *name, const char *fmt
         return;
     answer->headers[answer->n_headers].name = name;
     va_start(args, fmt);
-    vsnprintf(answer->headers[answer->n_headers].value, 128, fmt, args);
+    vsnprintf(answer->headers[answer->n_headers].value, sizeof answer->headers[0].value, fmt, args);
     va_end(args);
     answer->n_headers++;
 }

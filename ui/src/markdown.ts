@@ -49,7 +49,8 @@ class Calm extends Renderer {
   }
 }
 
-const marked = new Marked({ gfm: true, renderer: new Calm() });
+const marked = new Marked();
+marked.setOptions({ gfm: true, renderer: new Calm() });
 
 /** A paragraph, list, code block... of a text; `raw` is its source, by which it is known again. */
 export interface Block {
@@ -70,6 +71,8 @@ const allowed = {
     "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
   ],
   ALLOWED_ATTR: ["align", "aria-label", "checked", "class", "disabled", "href", "rel", "role", "start", "tabindex", "target", "title", "type"],
+  // What follows holds for every other attribute too, so those whose values are no addresses are named.
+  ADD_URI_SAFE_ATTR: ["align", "rel", "start", "tabindex", "target", "type"],
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,
   ALLOW_DATA_ATTR: false,
   RETURN_TRUSTED_TYPE: true,

@@ -143,10 +143,11 @@ export class App {
     if (await this.api.alive()) await this.loadModels();
   }
 
-  setKey(key: string, remember: boolean): void {
+  /** The entry stays open until the server takes the key. */
+  async setKey(key: string, remember: boolean): Promise<void> {
     settings.setKey(key, remember);
-    this.wantKey.value = null;
-    void this.loadModels();
+    await this.loadModels();
+    if (this.modelsProblem.value?.kind !== "key") this.wantKey.value = null;
   }
 
   // ------------------------------------------------------------- asking

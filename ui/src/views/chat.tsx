@@ -1,8 +1,11 @@
 // chat: the room where one talks to a model: head line, turns, message field, settings beside them.
 import type { JSX, RefObject } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { useCell } from "../cell.ts";
+import type { Answer } from "../answer.ts";
+import { Cell, useCell } from "../cell.ts";
+import { tokens } from "../format.ts";
 import { app } from "../state.ts";
+import type { Turn } from "../types.ts";
 import { Composer } from "./composer.tsx";
 import * as Icon from "./icons.tsx";
 import { Panel } from "./panel.tsx";
@@ -30,7 +33,7 @@ export function ChatRoom({ menuButton, onMenu, panel, setPanel }: Props): JSX.El
 
   return (
     <>
-      <main id="main" class="main" tabIndex={-1}>
+      <main id="main" class={chat.turns.length ? "main" : "main blank"} tabIndex={-1}>
         <header class="top">
           <button ref={menuButton} type="button" class="round menu" aria-label="Open navigation" onClick={onMenu}>
             <Icon.Menu />
@@ -101,36 +104,45 @@ function DownLine(): JSX.Element | null {
   );
 }
 
-const nearEnd = 80;
+const nearEnd = 60;
+const still = new Cell(0);
 
 function Transcript(): JSX.Element {
   const chat = useCell(app.chat);
   const answers = useCell(app.answers);
-  useCell(app.frame);
   const box = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
   const [stuck, setStuck] = useState(true);
   const answer = answers.get(chat.id);
-  const turns = answer ? chat.turns.filter((t) => t.id !== answer.turn.id) : chat.turns;
+  const turns = answer ? [...chat.turns.filter((t) => t.id !== answer.turn.id), answer.turn] : chat.turns;
 
-  useLayoutEffect(() => {
-    if (stuck && box.current) box.current.scrollTop = box.current.scrollHeight;
-  });
+  const toEnd = (): void => {
+    const b = box.current;
+    if (!b) return;
+    b.scrollTop = b.scrollHeight;
+    lastTop.current = b.scrollTop;
+  };
+  const follow = (): void => {
+    if (stuck) toEnd();
+  };
+  useLayoutEffect(follow);
   useLayoutEffect(() => {
     setStuck(true);
+    toEnd();
   }, [chat.id, turns.length]);
 
+  // Only who scrolls up leaves the end: an answer that grew between a step and its event does not.
   const onScroll = (): void => {
     const b = box.current;
-    if (b) setStuck(b.scrollHeight - b.scrollTop - b.clientHeight < nearEnd);
-  };
-  const toEnd = (): void => {
-    setStuck(true);
-    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+    if (!b) return;
+    if (b.scrollHeight - b.scrollTop - b.clientHeight < nearEnd) setStuck(true);
+    else if (b.scrollTop < lastTop.current - 2) setStuck(false);
+    lastTop.current = b.scrollTop;
   };
 
   return (
     <div class="transcript" ref={box} onScroll={onScroll} onClick={copyCode}>
-      {turns.length === 0 && !answer ? (
+      {turns.length === 0 ? (
         <Welcome />
       ) : (
         <div class="stem" role="log" aria-live="off" aria-label="Conversation">
@@ -138,20 +150,34 @@ function Transcript(): JSX.Element {
             turn.role === "user" ? (
               <UserTurn key={turn.id} turn={turn} later={turns.length - i - 1} busy={answer !== undefined} />
             ) : (
-              <AssistantTurn key={turn.id} turn={turn} last={i === turns.length - 1 && !answer} />
+              <ModelTurn
+                key={turn.id}
+                turn={turn}
+                last={i === turns.length - 1}
+                answer={turn.id === answer?.turn.id ? answer : undefined}
+                onDraw={follow}
+              />
             ),
           )}
-          {answer && <AssistantTurn key={answer.turn.id} turn={answer.turn} last writing={answer} />}
         </div>
       )}
       {!stuck && (
-        <button type="button" class="to-end" onClick={toEnd}>
+        <button type="button" class="to-end" onClick={() => (setStuck(true), toEnd())}>
           <Icon.Down />
           To the end
         </button>
       )}
     </div>
   );
+}
+
+/** While it is being written it alone is drawn anew with each picture; then it stays the same element, with its focus. */
+function ModelTurn({ turn, last, answer, onDraw }: { turn: Turn; last: boolean; answer?: Answer; onDraw: () => void }): JSX.Element {
+  useCell(answer ? app.frame : still);
+  useLayoutEffect(() => {
+    if (answer) onDraw();
+  });
+  return <AssistantTurn turn={answer?.turn ?? turn} last={last} writing={answer} />;
 }
 
 /** The copy buttons stand in HTML made from the answer; one listener serves them all. */
@@ -191,24 +217,23 @@ function Welcome(): JSX.Element {
   const problem = useCell(app.modelsProblem);
   const chat = useCell(app.chat);
   const name = models?.length ? app.modelOf(chat) : "";
+  const context = models?.find((m) => m.id === name)?.context;
   return (
     <div class="welcome">
-      <svg class="rings" viewBox="0 0 240 240" aria-hidden="true" focusable="false">
-        {[112, 98, 87, 73, 62, 47, 33, 20].map((r, i) => (
-          <circle key={r} cx={120 + (i % 3) * 1.5} cy={120 - (i % 2) * 1.5} r={r} />
-        ))}
-        <circle class="core" cx="121" cy="120" r="8" />
-      </svg>
+      <Icon.Rings />
       <h2>Ask {name ? <span class="name">{name}</span> : "a model"}</h2>
       {problem && problem.kind !== "gone" ? (
         <p class="problem">
-          {problem.message}{" "}
+          <span>{problem.message}</span>
           <button type="button" class="quiet" onClick={() => (problem.kind === "key" ? (app.wantKey.value = problem.message) : void app.loadModels())}>
             {problem.kind === "key" ? "Enter a key" : "Try again"}
           </button>
         </p>
       ) : (
-        <p>It runs on the machine that serves this page. What you write goes there and nowhere else.</p>
+        <p>
+          It runs on the machine that serves this page{context ? <> and reads up to {tokens(context)}</> : null}. What you write goes there and
+          nowhere else.
+        </p>
       )}
     </div>
   );

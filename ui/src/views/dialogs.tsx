@@ -69,7 +69,7 @@ export function KeyDialog(): JSX.Element {
       <form
         onSubmit={(e) => {
           e.preventDefault();
-          if (key.trim()) app.setKey(key.trim(), remember);
+          if (key.trim()) void app.setKey(key.trim(), remember);
           setKey("");
         }}
       >
@@ -79,7 +79,7 @@ export function KeyDialog(): JSX.Element {
             <Icon.Close />
           </button>
         </div>
-        <p>{why}</p>
+        <p role="alert">{why}</p>
         <label class="field">
           <span>Key</span>
           <input type="password" autocomplete="off" required value={key} onInput={(e) => setKey(e.currentTarget.value)} />

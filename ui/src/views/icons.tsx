@@ -48,3 +48,33 @@ export const Mark = (): JSX.Element => (
     <circle class="core" cx="16" cy="16" r="3" />
   </svg>
 );
+
+/** A growth ring: nearly a circle, uneven as what grows is. */
+function ring(radius: number, phase: number): string {
+  const points = Array.from({ length: 48 }, (_, i) => {
+    const a = (i / 48) * 2 * Math.PI;
+    const r = radius * (1 + 0.014 * Math.sin(2 * a + 0.6) + 0.011 * Math.sin(3 * a + 2 + phase * 0.12) + 0.007 * Math.sin(5 * a + phase * 0.5));
+    return [120 + r * Math.cos(a), 120 + r * Math.sin(a)] as const;
+  });
+  const middle = (i: number): string => {
+    const [a, b] = [points[i % 48]!, points[(i + 1) % 48]!];
+    return `${((a[0] + b[0]) / 2).toFixed(1)} ${((a[1] + b[1]) / 2).toFixed(1)}`;
+  };
+  const curves = points.map((_, i) => {
+    const [x, y] = points[(i + 1) % 48]!;
+    return `Q${x.toFixed(1)} ${y.toFixed(1)} ${middle(i + 1)}`;
+  });
+  return `M${middle(0)}${curves.join("")}Z`;
+}
+
+const radii = [18, 27, 34, 46, 55, 62, 75, 83, 96, 103, 113];
+
+/** A stem cut across, large. */
+export const Rings = (): JSX.Element => (
+  <svg class="rings" viewBox="0 0 240 240" aria-hidden="true" focusable="false">
+    {radii.map((r, i) => (
+      <path key={r} d={ring(r, i)} class={i % 3 === 1 ? "thin" : undefined} />
+    ))}
+    <path class="core" d={ring(8, 0)} />
+  </svg>
+);

@@ -29,7 +29,12 @@ export function Side({ open, onClose, onHelp }: Props): JSX.Element {
   }, [open, wide]);
 
   const inside = <SideContent onLeave={onClose} onHelp={onHelp} narrow={!wide} />;
-  if (wide) return <div class="side">{inside}</div>;
+  if (wide)
+    return (
+      <aside class="side" aria-label="Navigation and chats">
+        {inside}
+      </aside>
+    );
   return (
     <dialog
       class="side over"

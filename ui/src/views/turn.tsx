@@ -1,7 +1,7 @@
 // turn: one turn of a chat. The margin says who speaks and what it cost; the column holds the words.
+import { Component } from "preact";
 import type { ComponentChildren, JSX } from "preact";
-import { memo } from "preact/compat";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Answer } from "../answer.ts";
 import * as format from "../format.ts";
 import { blocksOf, htmlOf } from "../markdown.ts";
@@ -11,16 +11,25 @@ import type { Attachment, Stats, ToolCall, Turn } from "../types.ts";
 import { copyText } from "./chat.tsx";
 import * as Icon from "./icons.tsx";
 
-const BlockView = memo(
-  function BlockView({ block }: { block: Block }): JSX.Element {
-    const box = useRef<HTMLDivElement>(null);
-    useLayoutEffect(() => {
-      if (box.current) box.current.innerHTML = htmlOf(block) as unknown as string;
-    }, [block.raw]);
-    return <div class="block" ref={box} />;
-  },
-  (before, after) => before.block.raw === after.block.raw && before.block.token.type === after.block.token.type,
-);
+class BlockView extends Component<{ block: Block }> {
+  private box: HTMLDivElement | null = null;
+
+  override shouldComponentUpdate(next: { block: Block }): boolean {
+    return next.block.raw !== this.props.block.raw || next.block.token.type !== this.props.block.token.type;
+  }
+
+  override componentDidMount(): void {
+    this.componentDidUpdate();
+  }
+
+  override componentDidUpdate(): void {
+    if (this.box) this.box.innerHTML = htmlOf(this.props.block) as unknown as string;
+  }
+
+  override render(): JSX.Element {
+    return <div class="block" ref={(box) => void (this.box = box)} />;
+  }
+}
 
 /** Markdown, drawn block by block: while an answer grows, only its last block is drawn anew. */
 export function Markdown({ text }: { text: string }): JSX.Element {
@@ -102,7 +111,7 @@ export function UserTurn({ turn, later, busy }: { turn: Turn; later: number; bus
         {editing ? (
           <EditField turn={turn} later={later} onDone={stop} />
         ) : (
-          <>
+          <div class="said-row">
             {turn.text && <p class="said">{turn.text}</p>}
             <div class="actions">
               {!busy && (
@@ -112,7 +121,7 @@ export function UserTurn({ turn, later, busy }: { turn: Turn; later: number; bus
               )}
               <CopyButton text={turn.text} />
             </div>
-          </>
+          </div>
         )}
       </div>
     </article>
@@ -195,7 +204,7 @@ export function AssistantTurn({ turn, last, writing }: { turn: Turn; last: boole
         {!writing && empty && !turn.error && turn.finish !== "stopped" && !cut && <p class="waiting">The model ended its answer without a word.</p>}
         {turn.error && (
           <p class="problem" role="alert">
-            {turn.error}{" "}
+            <span>{turn.error}</span>
             {last && (
               <button type="button" class="quiet" onClick={() => app.retry(turn.id)}>
                 Retry

@@ -1,0 +1,3 @@
+export const hostile: string;
+export const showcase: string;
+export function policyOf(html: string): string;
