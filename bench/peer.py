@@ -41,7 +41,8 @@ class Error(C.Structure):
 class EngineOptions(C.Structure):
     _fields_ = [("size", C.c_size_t), ("n_threads", C.c_int32), ("cpu", C.c_char_p), ("n_ctx", C.c_int64),
                 ("n_batch", C.c_int32), ("max_logits", C.c_int32), ("max_sessions", C.c_int32),
-                ("k_type", C.c_char_p), ("v_type", C.c_char_p), ("kv_bytes", C.c_uint64)]
+                ("k_type", C.c_char_p), ("v_type", C.c_char_p), ("kv_bytes", C.c_uint64), ("prompt_batch", C.c_int32),
+                ("no_prefix_cache", C.c_bool)]
 
 
 class StepItem(C.Structure):
@@ -57,7 +58,8 @@ class Pith:
         self.lib.pith_version.restype = C.c_char_p
         self.model, self.engine, self.sessions = C.c_void_p(), C.c_void_p(), []
         self.check(self.lib.pith_model_open(str(path).encode(), None, C.byref(self.model), C.byref(self.error)))
-        o = EngineOptions(size=C.sizeof(EngineOptions), n_threads=threads, n_ctx=n_ctx, max_sessions=width + 1)
+        o = EngineOptions(size=C.sizeof(EngineOptions), n_threads=threads, n_ctx=n_ctx, max_sessions=width + 1,
+                          no_prefix_cache=True)  # what is measured must be computed
         self.check(self.lib.pith_engine_new(self.model, C.byref(o), C.byref(self.engine), C.byref(self.error)))
         for _ in range(width):
             s = C.c_void_p()

@@ -357,7 +357,9 @@ static void tile_unpack(const px_mul *m, const tile_format *f, int64_t r, int64_
     f->unpack(from, tile_values(m, k0) / f->values, panel);
 }
 
-/* What follows the panel at r and k0: the next values of its rows, or the next rows below row1. */
+/* What follows the panel at r and k0: the next values of its rows, or the next rows. Those behind
+ * the last row of a call are mostly what its member is given next; where memory ends there, a fetch
+ * of nothing does nothing. */
 static tile_ahead tile_follow(const px_mul *m, const tile_format *f, int64_t r, int64_t row1,
                               int64_t k0)
 {
@@ -366,9 +368,7 @@ static tile_ahead tile_follow(const px_mul *m, const tile_format *f, int64_t r, 
         k0 = 0;
         r += TILE_ROWS;
     }
-    if (r >= row1)
-        return (tile_ahead){0};
-    const int64_t n = row1 - r < TILE_ROWS ? row1 - r : TILE_ROWS;
+    const int64_t n = r < row1 && row1 - r < TILE_ROWS ? row1 - r : TILE_ROWS;
     const int64_t blocks = tile_values(m, k0) / f->values;
     const int64_t n_groups = (m->x->n + TILE_COLS - 1) / TILE_COLS;
     const int64_t n_steps = blocks > 0 ? blocks * f->steps * n_groups : 1;
