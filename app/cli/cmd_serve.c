@@ -133,8 +133,12 @@ static pith_status run(const serve_args *a, const cli_words *words, pith_error *
     serve_models_options mo;
     serve_models *models = NULL;
     serve_server *server = NULL;
+    store_root *store = NULL;
     sigset_t signals;
     pith_status status = options_of(a, &o, &mo, err);
+    if (status == PITH_OK)
+        status = store_open(NULL, &store, err);
+    mo.store = store;
     if (status == PITH_OK && !(models = serve_models_new(&mo, err)))
         status = err->status;
     if (status == PITH_OK)
@@ -143,6 +147,7 @@ static pith_status run(const serve_args *a, const cli_words *words, pith_error *
         status = try_first(models, err);
     if (status != PITH_OK) {
         serve_models_free(models);
+        store_close(store);
         return status;
     }
     /* Threads inherit the mask: signals come to the one that waits for them. */
@@ -151,13 +156,16 @@ static pith_status run(const serve_args *a, const cli_words *words, pith_error *
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     status = serve_start(&o, models, &server, err);
-    if (status != PITH_OK)
+    if (status != PITH_OK) {
+        store_close(store);
         return status;
+    }
     bool v6 = strchr(a->host, ':') != NULL;
     fprintf(stderr, "pith: serving on http%s://%s%s%s:%d\n", a->tls_cert ? "s" : "", v6 ? "[" : "",
             a->host, v6 ? "]" : "", server->port);
     wait_for_end(server, &signals);
     serve_stop(server);
+    store_close(store);
     return PITH_OK;
 }
 
@@ -221,10 +229,11 @@ int cli_cmd_serve(int argc, char **argv)
     };
     const cli_spec spec = {
         .usage = "pith serve [[NAME=]MODEL...] [options]",
-        .summary =
-            "Serves models over HTTP to the clients of OpenAI, Ollama and Anthropic: "
-            "docs/serving.md.\n"
-            "A model is a GGUF file or a Hugging Face folder; its name is the file's, or NAME.",
+        .summary = "Serves models over HTTP to the clients of OpenAI, Ollama and Anthropic: "
+                   "docs/serving.md.\n"
+                   "A model is a GGUF file, a Hugging Face folder or a name of the store; its name "
+                   "is the file's, or "
+                   "NAME.\nOther models of the store are opened when a request names them.",
         .options = options,
         .n_options = sizeof options / sizeof options[0],
         .min_words = 0,

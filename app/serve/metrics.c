@@ -291,9 +291,9 @@ static void put_gauge(void *user, const serve_model_row *row)
 {
     gauges *g = user;
     static const char *const NAMES[] = {"model_loaded", "model_memory_bytes", "kv_bytes",
-                                        "kv_limit_bytes"};
+                                        "kv_limit_bytes", "cache_hit_tokens_total"};
     const double values[] = {row->loaded, (double)row->memory_bytes, (double)row->kv_bytes,
-                             (double)row->kv_limit};
+                             (double)row->kv_limit, (double)row->cache_hits};
     if (row->alias)
         return;
     px_buf_printf(g->out, "pith_%s", NAMES[g->which]);
@@ -308,15 +308,16 @@ void serve_metrics_write(serve_metrics *m, serve_models *models, px_buf *out)
         {"model_memory_bytes", "weights, keys and values, and work memory of a loaded model"},
         {"kv_bytes", "keys and values in memory now"},
         {"kv_limit_bytes", "most that they may take"},
+        {"cache_hit_tokens_total", "tokens that the prefix cache had, of the engine as it is now"},
     };
     pthread_mutex_lock(&m->lock);
     put_requests(m, out);
     put_counts(m, out);
     put_models(m, out);
     pthread_mutex_unlock(&m->lock);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         gauges g = {out, i};
-        head(out, GAUGES[i][0], "gauge", GAUGES[i][1]);
-        serve_models_each(models, put_gauge, &g);
+        head(out, GAUGES[i][0], i == 4 ? "counter" : "gauge", GAUGES[i][1]);
+        serve_models_each(models, false, put_gauge, &g);
     }
 }

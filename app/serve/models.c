@@ -45,7 +45,7 @@ void serve_models_free(serve_models *models)
         next = m->next;
         pith_model_close(m->model);
         px_free(m->name);
-        px_free(m->path);
+        store_model_clear(&m->record);
         px_free(m->ends);
         px_free(m);
     }
@@ -88,7 +88,7 @@ static bool same_name(const char *have, const char *want)
 static serve_model *find(serve_models *models, const char *name)
 {
     for (serve_model *m = models->first; m; m = m->next)
-        if (same_name(m->name, name) || strcmp(m->path, name) == 0)
+        if (!m->stale && (same_name(m->name, name) || strcmp(m->record.path, name) == 0))
             return m;
     for (serve_alias *a = models->aliases; a; a = a->next)
         if (same_name(a->name, name))
@@ -100,39 +100,79 @@ static bool taken(const serve_model *other, const char *name, pith_error *err)
 {
     px_fail(err, PITH_E_ARGUMENT,
             "the name '%s' stands for '%s' already; give each model a name of its own: NAME=FILE",
-            name, other->path);
+            name, other->record.path);
     return false;
 }
 
-bool serve_models_add(serve_models *models, const char *name, const char *path, pith_error *err)
+/* An entry of a record, which it takes in any case. */
+static serve_model *new_entry(serve_models *models, const char *name, store_model *record)
 {
     struct stat st;
     serve_model *m = px_calloc(1, sizeof *m);
-    if (m) {
-        m->all = models;
-        m->name = name ? px_strndup(name, strlen(name)) : name_of(path);
-        m->path = px_strndup(path, strlen(path));
-        m->keep_alive = models->options.keep_alive;
-        m->created = stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
+    if (!m) {
+        store_model_clear(record);
+        return NULL;
     }
-    bool ok = m && m->name && m->path;
-    if (!ok)
+    m->all = models;
+    m->record = *record;
+    *record = (store_model){0};
+    m->name = name                             ? px_strndup(name, strlen(name))
+              : m->record.origin == STORE_PATH ? name_of(m->record.path)
+                                               : px_strndup(m->record.name, strlen(m->record.name));
+    m->keep_alive = models->options.keep_alive;
+    m->created = m->record.modified;
+    if (m->created == 0 && stat(m->record.path, &st) == 0)
+        m->created = (int64_t)st.st_mtime;
+    if (m->name)
+        return m;
+    store_model_clear(&m->record);
+    px_free(m);
+    return NULL;
+}
+
+static void drop_entry(serve_model *m)
+{
+    store_model_clear(&m->record);
+    px_free(m->name);
+    px_free(m);
+}
+
+static void append(serve_models *models, serve_model *m)
+{
+    *models->last = m;
+    models->last = &m->next;
+}
+
+bool serve_models_add(serve_models *models, const char *name, const char *word, pith_error *err)
+{
+    store_model record = {0};
+    if (!models->options.store) {
+        px_fail(err, PITH_E_NOT_FOUND,
+                "there is no store to look up '%s' in: HOME and PITH_HOME are not set", word);
+        return false;
+    }
+    if (store_resolve(models->options.store, word, false, &record, err) != PITH_OK)
+        return false;
+    serve_model *m = new_entry(models, name, &record);
+    if (!m) {
         px_fail_memory(err, "the list of models");
+        return false;
+    }
     pthread_mutex_lock(&models->lock);
-    const serve_model *other = ok ? find(models, m->name) : NULL;
-    if (other)
-        ok = taken(other, m->name, err);
-    if (ok) {
-        *models->last = m;
-        models->last = &m->next;
-    }
+    const serve_model *other = find(models, m->name);
+    if (!other)
+        append(models, m);
     pthread_mutex_unlock(&models->lock);
-    if (!ok && m) {
-        px_free(m->name);
-        px_free(m->path);
-        px_free(m);
-    }
-    return ok;
+    if (!other)
+        return true;
+    taken(other, m->name, err);
+    drop_entry(m);
+    return false;
+}
+
+const store_root *serve_models_store(const serve_models *models)
+{
+    return models->options.store;
 }
 
 bool serve_models_alias(serve_models *models, const char *alias, const char *name, pith_error *err)
@@ -143,7 +183,7 @@ bool serve_models_alias(serve_models *models, const char *alias, const char *nam
     if (!ok)
         px_fail_memory(err, "the list of models");
     pthread_mutex_lock(&models->lock);
-    serve_model *m = ok ? find(models, name) : NULL;
+    serve_model *m = !ok ? NULL : *name ? find(models, name) : models->first;
     const serve_model *other = ok ? find(models, alias) : NULL;
     if (ok && !m) {
         px_fail(err, PITH_E_NOT_FOUND, "the alias '%s' stands for '%s', which is no model here",
@@ -171,7 +211,8 @@ static void unknown(serve_models *models, const char *name, serve_problem *probl
 {
     px_buf names = {.limit = 600};
     for (serve_model *m = models->first; m; m = m->next)
-        px_buf_printf(&names, "%s'%s'", names.len > 0 ? ", " : "", m->name);
+        if (!m->stale)
+            px_buf_printf(&names, "%s'%s'", names.len > 0 ? ", " : "", m->name);
     for (serve_alias *a = models->aliases; a; a = a->next)
         px_buf_printf(&names, "%s'%s'", names.len > 0 ? ", " : "", a->name);
     if (*name)
@@ -191,10 +232,12 @@ static bool open_model(serve_model *m, serve_problem *problem)
     pith_model_options options = PITH_INIT(pith_model_options);
     pith_model *model = NULL;
     pith_error err = {0};
-    options.template_file = all->options.template_file;
+    options.template_file = all->options.template_file ? all->options.template_file
+                            : *m->record.template_file ? m->record.template_file
+                                                       : NULL;
     m->opening = true;
     pthread_mutex_unlock(&all->lock);
-    pith_status status = pith_model_open(m->path, &options, &model, &err);
+    pith_status status = pith_model_open(m->record.path, &options, &model, &err);
     pthread_mutex_lock(&all->lock);
     m->opening = false;
     pthread_cond_broadcast(&all->opened);
@@ -206,10 +249,42 @@ static bool open_model(serve_model *m, serve_problem *problem)
     return true;
 }
 
+/* Brings an entry of the store up to date, or makes one: reads the record with the lock not yet
+ * taken. What the store does not know is left to the entries. */
+static void refresh(serve_models *models, const char *name)
+{
+    store_model record = {0};
+    if (!*name || !models->options.store)
+        return;
+    pthread_mutex_lock(&models->lock);
+    serve_model *m = find(models, name);
+    bool given = m && !m->from_store;
+    pthread_mutex_unlock(&models->lock);
+    if (given)
+        return;
+    bool known = store_resolve(models->options.store, name, true, &record, NULL) == PITH_OK;
+    pthread_mutex_lock(&models->lock);
+    m = find(models, name);
+    if (m && m->from_store && (!known || strcmp(m->record.digest, record.digest) != 0)) {
+        m->stale = true;
+        m->keep_alive = 0;
+        m = NULL;
+    }
+    if (!m && known && (m = new_entry(models, NULL, &record))) {
+        m->from_store = true;
+        append(models, m);
+    }
+    pthread_mutex_unlock(&models->lock);
+    store_model_clear(&record);
+}
+
 serve_model *serve_models_take(serve_models *models, const char *name, serve_problem *problem)
 {
+    refresh(models, name);
     pthread_mutex_lock(&models->lock);
     serve_model *m = *name ? find(models, name) : models->first;
+    if (!m || m->stale)
+        m = NULL;
     if (!m)
         unknown(models, name, problem);
     while (m && m->opening)
@@ -246,35 +321,50 @@ static void tell_row(const serve_model *m, const char *name, serve_model_row_fn 
     double left = m->keep_alive < 0 ? -1 : m->last_used + m->keep_alive - serve_now();
     serve_model_row row = {
         .name = name,
-        .path = m->path,
+        .record = &m->record,
         .alias = name != m->name,
         .model = m->model,
         .created = m->created,
-        .file_bytes = m->model ? m->info.file_bytes : 0,
+        .file_bytes = m->model ? m->info.file_bytes : m->record.bytes,
         .loaded = m->engine != NULL,
         .expires_in = m->keep_alive < 0                       ? -1
                       : m->model && m->users == 0 && left > 0 ? left
                                                               : 0,
         .n_ctx = m->engine ? m->counters.n_ctx : 0,
         .kv_bytes = m->engine ? m->counters.kv_bytes : 0,
-        .kv_limit = m->engine ? m->kv_limit : 0,
+        .kv_limit = m->engine ? m->counters.kv_limit : 0,
+        .cache_hits = m->engine ? m->counters.n_cache_hits : 0,
     };
-    struct stat st;
-    if (!m->model && stat(m->path, &st) == 0)
-        row.file_bytes = (uint64_t)st.st_size;
     if (m->engine)
         row.memory_bytes = m->info.weight_bytes + m->counters.kv_bytes + m->counters.work_bytes;
     fn(user, &row);
 }
 
-void serve_models_each(serve_models *models, serve_model_row_fn fn, void *user)
+void serve_models_each(serve_models *models, bool stored, serve_model_row_fn fn, void *user)
 {
+    store_model *list = NULL;
+    size_t n = 0;
+    if (stored && models->options.store)
+        (void)store_list(models->options.store, &list, &n, NULL, NULL);
     pthread_mutex_lock(&models->lock);
     for (serve_model *m = models->first; m; m = m->next)
-        tell_row(m, m->name, fn, user);
+        if (!m->stale && (!m->from_store || !stored))
+            tell_row(m, m->name, fn, user);
     for (serve_alias *a = models->aliases; a; a = a->next)
         tell_row(a->model, a->name, fn, user);
+    for (size_t i = 0; i < n; i++) {
+        serve_model *m = find(models, list[i].name);
+        serve_model_row row = {.name = list[i].name,
+                               .record = &list[i],
+                               .created = list[i].modified,
+                               .file_bytes = list[i].bytes};
+        if (m && m->from_store && strcmp(m->record.digest, list[i].digest) == 0)
+            tell_row(m, m->name, fn, user);
+        else if (!m || m->from_store)
+            fn(user, &row);
+    }
     pthread_mutex_unlock(&models->lock);
+    store_list_free(list, n);
 }
 
 void serve_models_visit(serve_models *models, void (*fn)(void *user, serve_model *model),

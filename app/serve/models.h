@@ -3,24 +3,29 @@
  *
  * A model is opened (mapped, tokenizer and template built) by the HTTP thread that first needs it
  * and closed by the runner once nobody uses it and its time is over; its engine is the runner's
- * alone. Entries live as long as the server. Threads: any, except where it says the runner's.
+ * alone. Names that the command line did not give are looked up in the store when they are asked
+ * for. Entries live as long as the server; one whose record in the store has changed is hidden and
+ * closed, and its name gets a new entry. Threads: any, except where it says the runner's.
  */
 #ifndef PITH_SERVE_MODELS_H
 #define PITH_SERVE_MODELS_H
 
 #include "serve/job.h"
+#include "store/store.h"
 
 typedef struct serve_models serve_models;
 
 /* An entry. Members are read under the lock of its serve_models, but for what an owner of a use may
- * read without: name, path, model. */
+ * read without: name, record, model, info. */
 struct serve_model {
     serve_models *all;
     char *name;
-    char *path;
+    store_model record;   // what the store knows of it; for a path that alone
     pith_model *model;    // NULL: not open
     pith_model_info info; // while open
     int64_t created;      // when the file was written, seconds since 1970
+    bool from_store;      // found there by name, not given on the command line
+    bool stale;           // its record has changed: nobody finds it any more
     bool opening;         // by a thread that let the lock go
     int users;            // jobs and calls that use it
     double last_used;     // serve_now()
@@ -29,7 +34,6 @@ struct serve_model {
     /* The runner's. */
     pith_engine *engine;
     pith_engine_info counters;
-    uint64_t kv_limit;
     int n_running; // answers in flight
     int32_t *ends; // end tokens, for min_tokens
     int n_ends;
@@ -38,14 +42,17 @@ struct serve_model {
 typedef struct serve_models_options {
     double keep_alive; // of all models; negative: for ever
     const char *template_file;
+    const store_root *store; // lent; NULL: paths only
 } serve_models_options;
 
 serve_models *serve_models_new(const serve_models_options *options, pith_error *err);
 /* Nobody may use a model any more; engines must be gone. */
 void serve_models_free(serve_models *models);
 
-/* A model by path; name NULL: from the file's name. The first one is what an empty name means. */
-bool serve_models_add(serve_models *models, const char *name, const char *path, pith_error *err);
+/* A model by path or by a name of the store; name NULL: that name, or the file's. The first one is
+ * what an empty name means. */
+bool serve_models_add(serve_models *models, const char *name, const char *word, pith_error *err);
+const store_root *serve_models_store(const serve_models *models); // may be NULL
 /* Another name for one that is there. */
 bool serve_models_alias(serve_models *models, const char *alias, const char *name, pith_error *err);
 
@@ -59,7 +66,8 @@ void serve_models_set_keep_alive(serve_model *model, double seconds);
 
 /* What lists show; strings are lent for the call. */
 typedef struct serve_model_row {
-    const char *name, *path;
+    const char *name;
+    const store_model *record;
     bool alias;
     const pith_model *model; // NULL while it is closed
     int64_t created;
@@ -67,13 +75,13 @@ typedef struct serve_model_row {
     bool loaded;       // an engine runs it
     double expires_in; // seconds till it is closed; negative: never; 0 while it is used or not open
     uint64_t memory_bytes; // of its engine and its weights
-    uint64_t kv_bytes, kv_limit;
+    uint64_t kv_bytes, kv_limit, cache_hits;
     int64_t n_ctx; // of its engine, or 0
 } serve_model_row;
 typedef void (*serve_model_row_fn)(void *user, const serve_model_row *row);
-/* All names, aliases too, in the order in which they were given. Calls with the lock held: fn only
- * copies. */
-void serve_models_each(serve_models *models, serve_model_row_fn fn, void *user);
+/* All names: those given, aliases, and with `stored` those of the store that were not. Calls with
+ * the lock held: fn only copies. */
+void serve_models_each(serve_models *models, bool stored, serve_model_row_fn fn, void *user);
 
 /* The runner's: goes through all entries with the lock held. */
 void serve_models_visit(serve_models *models, void (*fn)(void *user, serve_model *model),

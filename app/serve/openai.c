@@ -42,7 +42,7 @@ static bool answer_models(serve_call *call, serve_answer *answer, serve_problem 
     listing l = {.out = &answer->body};
     (void)problem;
     px_buf_puts(&answer->body, "{\"object\":\"list\",\"data\":[");
-    serve_models_each(call->server->models, put_model, &l);
+    serve_models_each(call->server->models, true, put_model, &l);
     px_buf_puts(&answer->body, "]}");
     return true;
 }
@@ -50,7 +50,7 @@ static bool answer_models(serve_call *call, serve_answer *answer, serve_problem 
 static bool answer_model(serve_call *call, serve_answer *answer, serve_problem *problem)
 {
     listing l = {.out = &answer->body, .only = call->rest};
-    serve_models_each(call->server->models, put_model, &l);
+    serve_models_each(call->server->models, true, put_model, &l);
     if (l.n > 0)
         return true;
     problem->code = "model_not_found";
@@ -65,6 +65,27 @@ const serve_route *serve_routes_openai(int *n)
          .path = "/v1/chat/completions",
          .dialect = &serve_openai_chat,
          .job = true},
+        {.method = "POST", .path = "/v1/completions", .dialect = &serve_openai_text, .job = true},
+        {.method = "POST", .path = "/v1/embeddings", .dialect = &serve_openai_embed, .job = true},
+        {.method = "POST", .path = "/v1/rerank", .dialect = &serve_openai_rerank, .job = true},
+        {.method = "POST", .path = "/v2/rerank", .dialect = &serve_openai_rerank, .job = true},
+        {.method = "POST", .path = "/rerank", .dialect = &serve_openai_rerank, .job = true},
+        {.method = "POST",
+         .path = "/tokenize",
+         .dialect = &serve_openai_chat,
+         .answer = serve_openai_tokenize},
+        {.method = "POST",
+         .path = "/detokenize",
+         .dialect = &serve_openai_chat,
+         .answer = serve_openai_detokenize},
+        {.method = "POST",
+         .path = "/apply-template",
+         .dialect = &serve_openai_chat,
+         .answer = serve_openai_template},
+        {.method = "POST",
+         .path = "/v1/chat/completions/input_tokens",
+         .dialect = &serve_openai_chat,
+         .answer = serve_openai_count},
         {.method = "GET",
          .path = "/v1/models",
          .dialect = &serve_openai_chat,

@@ -8,6 +8,19 @@
 #include "serve/dialect.h"
 
 extern const serve_dialect serve_openai_chat;
+extern const serve_dialect serve_openai_text;
+extern const serve_dialect serve_openai_embed;
+extern const serve_dialect serve_openai_rerank;
+
+/* Routes with an immediate answer: /tokenize, /detokenize, /apply-template and the counting of a
+ * chat's tokens. */
+bool serve_openai_tokenize(serve_call *call, serve_answer *answer, serve_problem *problem);
+bool serve_openai_detokenize(serve_call *call, serve_answer *answer, serve_problem *problem);
+bool serve_openai_template(serve_call *call, serve_answer *answer, serve_problem *problem);
+bool serve_openai_count(serve_call *call, serve_answer *answer, serve_problem *problem);
+
+/* The model's name as the client knows it. */
+void serve_openai_model(const serve_job *job, px_buf *out);
 
 /* What /v1/chat/completions and /v1/completions share. */
 bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem);

@@ -112,7 +112,7 @@ static void chunk_head(const serve_job *job, px_buf *out)
         "data: {\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":%lld,"
         "\"model\":",
         job->tag, (long long)job->created);
-    serve_put_text(out, job->request.model.len > 0 ? job->request.model.data : job->model->name);
+    serve_openai_model(job, out);
     px_buf_printf(out, ",\"system_fingerprint\":\"pith-%s\",\"choices\":[", pith_version());
 }
 
@@ -241,7 +241,7 @@ static void whole(serve_job *job, px_buf *out)
     px_buf_printf(
         out, "{\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion\",\"created\":%lld,\"model\":",
         job->tag, (long long)job->created);
-    serve_put_text(out, job->request.model.len > 0 ? job->request.model.data : job->model->name);
+    serve_openai_model(job, out);
     px_buf_printf(out, ",\"system_fingerprint\":\"pith-%s\",\"choices\":[", pith_version());
     for (int i = 0; i < job->n_choices; i++)
         put_choice(job, i, out);

@@ -197,6 +197,11 @@ bool serve_openai_refuse(px_json body, serve_problem *problem)
 
 /* ---- writing */
 
+void serve_openai_model(const serve_job *job, px_buf *out)
+{
+    serve_put_text(out, job->request.model.len > 0 ? job->request.model.data : job->model->name);
+}
+
 void serve_openai_usage(const serve_job *job, px_buf *out)
 {
     serve_usage u = serve_job_usage(job);

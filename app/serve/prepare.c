@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "serve/dialect.h"
+#include "serve/record.h"
 
 #include <string.h>
 
@@ -132,12 +133,15 @@ static bool put_message(px_buf *out, px_json message, serve_problem *problem)
     return true;
 }
 
-static bool put_messages(px_buf *out, px_json messages, serve_problem *problem)
+static bool put_messages(px_buf *out, const store_model *record, px_json messages,
+                         serve_problem *problem)
 {
     px_json_walk walk = px_json_each(messages);
     const char *comma = "";
     int n = 0;
     px_buf_putc(out, '[');
+    if (record)
+        serve_record_messages(record, messages, out);
     for (px_json m; px_json_next(&walk, NULL, &m); comma = ",", n++) {
         if (px_json_type_of(m) != PX_JSON_OBJECT)
             return serve_refuse(problem, 400, "messages", "messages[%d] is %s, expected an object",
@@ -152,10 +156,11 @@ static bool put_messages(px_buf *out, px_json messages, serve_problem *problem)
     return true;
 }
 
-bool serve_chat_vars(const serve_request *r, px_buf *out, serve_problem *problem)
+bool serve_chat_vars(const serve_request *r, const store_model *record, px_buf *out,
+                     serve_problem *problem)
 {
     px_buf_puts(out, "{\"messages\":");
-    if (!put_messages(out, value_of(r->messages), problem))
+    if (!put_messages(out, record, value_of(r->messages), problem))
         return false;
     if (r->tools.len > 0 && r->tool_choice != SERVE_TOOLS_NONE) {
         px_buf_puts(out, ",\"tools\":");
@@ -196,7 +201,7 @@ static bool prepare_chat(serve_job *job, serve_problem *problem)
     px_buf vars = {0};
     pith_chat chat = {0};
     pith_error err = {0};
-    bool ok = serve_chat_vars(r, &vars, problem);
+    bool ok = serve_chat_vars(r, &job->model->record, &vars, problem);
     const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
     if (ok && !tok)
         ok = serve_refuse(problem, 400, "model", "model '%s' has no tokenizer", job->model->name);
@@ -279,6 +284,8 @@ bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
         return false;
     if (r->kind == SERVE_LOAD)
         return true;
+    if (!serve_record_apply(job, problem))
+        return false;
     if (r->kind == SERVE_CHAT)
         return prepare_chat(job, problem);
     for (int i = 0; i < r->n_inputs; i++)

@@ -67,6 +67,62 @@ static bool put_content(serve_run *run, const char *text, size_t len)
     return serve_job_tell(job, &e);
 }
 
+static bool put_reasoning(serve_run *run, const char *text, size_t len)
+{
+    serve_event e = {.kind = SERVE_EVENT_REASONING, .choice = run->index, .text = text, .len = len};
+    return px_buf_put(&run->job->choices[run->index].reasoning, text, len) &&
+           serve_job_tell(run->job, &e);
+}
+
+static bool begin_call(serve_run *run, const pith_part *part)
+{
+    serve_choice *c = &run->job->choices[run->index];
+    serve_tool_call *all = px_realloc(c->calls, (size_t)c->n_calls + 1, sizeof *all);
+    if (!all)
+        return false;
+    c->calls = all;
+    all[c->n_calls] = (serve_tool_call){.id = px_strndup(part->id, strlen(part->id)),
+                                        .name = px_strndup(part->name, strlen(part->name))};
+    const serve_tool_call *call = &all[c->n_calls++];
+    serve_event e = {.kind = SERVE_EVENT_CALL,
+                     .choice = run->index,
+                     .call = c->n_calls - 1,
+                     .id = call->id,
+                     .name = call->name};
+    return call->id && call->name && serve_job_tell(run->job, &e);
+}
+
+static bool put_arguments(serve_run *run, const pith_part *part)
+{
+    serve_choice *c = &run->job->choices[run->index];
+    bool more = part->kind == PITH_PART_ARGUMENTS;
+    serve_event e = {.kind = more ? SERVE_EVENT_ARGUMENTS : SERVE_EVENT_CALL_END,
+                     .choice = run->index,
+                     .call = c->n_calls - 1,
+                     .text = part->text,
+                     .len = part->len};
+    return (!more || px_buf_put(&c->calls[c->n_calls - 1].arguments, part->text, part->len)) &&
+           serve_job_tell(run->job, &e);
+}
+
+static int on_part(void *user, const pith_part *part)
+{
+    serve_run *run = user;
+    run->part = part->kind;
+    switch (part->kind) {
+    case PITH_PART_CONTENT:
+        return !put_content(run, part->text, part->len);
+    case PITH_PART_REASONING:
+        return !put_reasoning(run, part->text, part->len);
+    case PITH_PART_CALL:
+        return !begin_call(run, part);
+    case PITH_PART_ARGUMENTS:
+    case PITH_PART_CALL_END:
+        return !put_arguments(run, part);
+    }
+    return 1;
+}
+
 static int on_event(void *user, const pith_event *e)
 {
     serve_run *run = user;
@@ -85,8 +141,14 @@ static int on_event(void *user, const pith_event *e)
         if (job->request.logprobs && !keep_logprob(c, e))
             return 1;
     }
-    if (e->len > 0)
-        return put_content(run, e->text, e->len) ? 0 : 1;
+    if (e->len > 0 && run->reply) {
+        pith_error err = {0};
+        if (pith_reply_push(run->reply, e->text, e->len, on_part, run, &err) != PITH_OK)
+            return 1;
+    } else if (e->len > 0 && !put_content(run, e->text, e->len)) {
+        return 1;
+    }
+    c->n_reasoning += run->reply && e->token >= 0 && run->part == PITH_PART_REASONING;
     return serve_out_has_left(&job->out);
 }
 
@@ -181,6 +243,11 @@ static bool too_long(serve_job *job, int64_t n, int64_t n_ctx)
     return false;
 }
 
+static bool wants_vector(const serve_request *r)
+{
+    return r->kind == SERVE_EMBED || r->kind == SERVE_RERANK;
+}
+
 /* What of the input is computed: all of it, or its beginning and end where the client allowed that.
  */
 static bool fit(serve_run *run, const serve_input *in, pith_request *q)
@@ -194,9 +261,11 @@ static bool fit(serve_run *run, const serve_input *in, pith_request *q)
     int64_t room = r->max_tokens == 0 ? n_ctx : n_ctx - 1;
     q->tokens = in->ids;
     q->n_tokens = in->n_ids;
-    if (in->n_ids > room && r->overflow == PITH_OVERFLOW_ERROR)
+    if (in->n_ids > room && r->truncate_input)
+        q->n_tokens = room;
+    else if (in->n_ids > room && r->overflow == PITH_OVERFLOW_ERROR)
         return too_long(job, in->n_ids, n_ctx);
-    if (in->n_ids > room) {
+    if (q->n_tokens > room) {
         int64_t answer =
             r->max_tokens >= 0 && r->max_tokens < n_ctx / 2 ? r->max_tokens : n_ctx / 2;
         int64_t keep = r->n_keep < n_ctx / 4 ? r->n_keep : n_ctx / 4;
@@ -227,6 +296,24 @@ static pith_status open_session(serve_run *run, const serve_run *base, pith_erro
     return pith_session_new(run->job->model->engine, &so, &run->session, err);
 }
 
+/* Who reads the text of a chat's answer. */
+static pith_status new_reply(serve_run *run, const serve_input *in, pith_error *err)
+{
+    const serve_request *r = &run->job->request;
+    pith_reply_options o = PITH_INIT(pith_reply_options);
+    if (r->kind != SERVE_CHAT)
+        return PITH_OK;
+    o.tools = r->tools.len > 0 ? r->tools.data : NULL;
+    o.tools_len = r->tools.len;
+    o.choice = (pith_tool_choice)r->tool_choice;
+    o.tool_name = r->tool_name.len > 0 ? r->tool_name.data : NULL;
+    o.single_call = r->single_call;
+    o.prompt = in->text.data;
+    o.prompt_len = in->text.len;
+    o.keep_reasoning = r->keep_reasoning;
+    return pith_reply_new(run->job->model->model, &o, &run->reply, err);
+}
+
 bool serve_run_start(serve_run *run, serve_run *base)
 {
     serve_job *job = run->job;
@@ -244,6 +331,8 @@ bool serve_run_start(serve_run *run, serve_run *base)
     run->n_prompt = q.n_tokens;
     pith_status status = sampling_of(job, run->index, &sampling, &err);
     if (status == PITH_OK)
+        status = new_reply(run, in, &err);
+    if (status == PITH_OK)
         status = open_session(run, base, &err);
     if (status == PITH_OK && r->min_tokens > 0 && !find_ends(job->model))
         status = px_fail_memory(&err, "the end tokens");
@@ -255,11 +344,17 @@ bool serve_run_start(serve_run *run, serve_run *base)
     q.logprobs = r->logprobs;
     q.n_top = r->n_top;
     q.ignore_end = r->ignore_end;
+    q.special = run->reply && pith_reply_wants_special(run->reply);
     q.deadline = r->deadline > 0 ? r->deadline - (run->submitted - job->accepted) : 0;
     q.on_event = on_event;
     q.on_logits = r->min_tokens > 0 ? on_logits : NULL;
     q.user = run;
     q.speculation = PITH_SPECULATE_AUTO;
+    if (wants_vector(r))
+        q.embed = pith_model_pooling(job->model->model);
+    if (wants_vector(r) && q.embed == PITH_POOL_NONE)
+        return serve_refuse(&job->problem, 400, "model", "model '%s' gives scores and no vectors",
+                            job->model->name);
     if (r->deadline > 0 && q.deadline <= 0)
         return serve_refuse(&job->problem, 504, NULL,
                             "the request waited longer than its deadline");
@@ -305,7 +400,29 @@ static void release(serve_run *run)
     run->answer = NULL;
     pith_session_free(run->session);
     run->session = NULL;
+    pith_reply_free(run->reply);
+    run->reply = NULL;
+    px_free(run->cut);
+    run->cut = NULL;
     run->done = true;
+}
+
+/* The vector, of unit length, cut to the dimensions that are wanted. */
+static pith_status take_vector(const serve_job *job, serve_choice *c, const pith_result *result,
+                               pith_error *err)
+{
+    int64_t dims = job->request.dimensions;
+    int32_t n = dims > 0 && dims < result->n_embedding ? (int32_t)dims : result->n_embedding;
+    if (!result->embedding)
+        return px_fail(err, PITH_E_INTERNAL, "the model gave no vector");
+    if (dims > result->n_embedding)
+        return px_fail(err, PITH_E_ARGUMENT, "'dimensions' is %lld, and model '%s' has %d",
+                       (long long)dims, job->model->name, result->n_embedding);
+    c->embedding = px_malloc((size_t)n, sizeof *c->embedding);
+    if (!c->embedding)
+        return px_fail_memory(err, "a vector");
+    c->n_embedding = n;
+    return pith_embed_finish(result->embedding, result->n_embedding, n, false, c->embedding, err);
 }
 
 bool serve_run_poll(serve_run *run)
@@ -317,6 +434,12 @@ bool serve_run_poll(serve_run *run)
     if (!run->answer || !pith_answer_is_done(run->answer))
         return true;
     pith_status status = pith_answer_get_result(run->answer, &result, &err);
+    if (status == PITH_OK && run->reply && result.finish != PITH_FINISH_CALLBACK &&
+        pith_reply_finish(run->reply, on_part, run, &err) != PITH_OK &&
+        err.status != PITH_E_CANCELLED)
+        status = err.status;
+    if (status == PITH_OK && wants_vector(&job->request))
+        status = take_vector(job, c, &result, &err);
     release(run);
     c->stop_index = result.stop_index;
     c->n_prompt = result.n_prompt;

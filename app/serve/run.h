@@ -14,6 +14,8 @@ struct serve_run {
     int index; // of the choice
     pith_session *session;
     pith_answer *answer;       // NULL before and after it is in flight
+    pith_reply *reply;         // of a chat: what its text means
+    pith_part_kind part;       // the last one
     bool started, ready, done; // ready: its context is computed
     double submitted, last;    // serve_now()
     int32_t n_events;

@@ -139,7 +139,6 @@ static pith_status new_engine(serve_runner *r, serve_model *m, pith_error *err)
     serve_models_lock(r->models);
     m->engine = engine;
     m->counters = info;
-    m->kv_limit = o.kv_bytes;
     serve_models_unlock(r->models);
     r->hot[r->n_hot++] = m;
     serve_metrics_count(r->metrics, SERVE_COUNT_LOADS);
