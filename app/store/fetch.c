@@ -285,7 +285,9 @@ static pith_status on_failure(part *p, CURLcode code, pith_error *err)
                  store_net_transient(code, p->head.status);
     if (p->at > p->began && !f->stream)
         p->tries = 0;
-    if (!again || ++p->tries >= STORE_MAX_TRIES)
+    /* A size that is wrong twice is not a slip. */
+    int most = p->trouble == TROUBLE_SIZE ? 2 : STORE_MAX_TRIES;
+    if (!again || ++p->tries >= most)
         return explain(p, code, err);
     if (p->head.status == 429 || p->head.status == 503)
         f->most = f->most > 1 ? f->most / 2 : 1;
@@ -647,7 +649,7 @@ uint64_t store_fetch_missing(const store_root *s, const store_fetch *what)
     /* A partial file is sparse: what is allocated of it is there. */
     char *key = NULL;
     struct stat st;
-    if (key_of(what, &key, NULL) == PITH_OK) {
+    if ((what->digest || what->url) && key_of(what, &key, NULL) == PITH_OK) {
         char *path = store_format("%s/blobs/%s.partial", s->home, key);
         if (path && stat(path, &st) == 0)
             have = (uint64_t)st.st_blocks * 512;

@@ -178,8 +178,13 @@ class Handler(BaseHTTPRequestHandler):
         self.fail(404)
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        pass  # clients that cut the connection are part of the tests
+
+
 def main():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     print("http://127.0.0.1:%d" % server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
