@@ -714,6 +714,61 @@ typedef struct pith_logit_bias {
     float bias; /* added to the logit; -INFINITY forbids */
 } pith_logit_bias;
 
+/* ------------------------------------------------------------------ grammars */
+
+/* A language that an answer is held to: compiled once for a tokenizer, shared by any number of
+ * requests, engines and threads (its cache of masks has a lock of its own).
+ * docs/structured-output.md
+ */
+typedef struct pith_grammar pith_grammar;
+
+typedef enum pith_grammar_kind {
+    PITH_GRAMMAR_GBNF,        /* GBNF; a text begins with rule "root" */
+    PITH_GRAMMAR_JSON_SCHEMA, /* a JSON schema, draft 2020-12 */
+    PITH_GRAMMAR_JSON,        /* any JSON object; without text */
+    PITH_GRAMMAR_REGEX,       /* the whole text matches */
+    PITH_GRAMMAR_CHOICE       /* one of the strings of a JSON array */
+} pith_grammar_kind;
+
+typedef struct pith_grammar_options {
+    size_t size;
+    pith_grammar_kind kind;
+    const char *text; /* NULL for JSON */
+    size_t len;
+    const char *name; /* in messages; NULL: "grammar", "schema", ... */
+} pith_grammar_options;
+
+/* Compiles a grammar. tok may be NULL: then it only matches texts. The tokenizer must outlive it.
+ * GBNF has three additions of pith's own:
+ *   @"<tool_call>"     the special or added token with exactly this text where the vocabulary has
+ *                      one, else the bytes. Such a token stands nowhere else in an answer
+ *   until("A", @"B")   any text, also none, in which none of these occurs; what follows in the rule
+ *                      may begin right before one of them
+ *   json_schema({...}) a JSON value of that schema
+ * Errors: FORMAT (line, found, expected; left recursion through several rules; no text matches),
+ * UNSUPPORTED (the JSON pointer of what a grammar cannot hold), LIMIT (states, depth, bytes),
+ * ARGUMENT, MEMORY. Cost: a schema of 100 KB takes some ten milliseconds; the first grammar of a
+ * tokenizer also orders its vocabulary, some 50 ms.
+ *
+ *   pith_grammar_options o = PITH_INIT(pith_grammar_options);
+ *   o.kind = PITH_GRAMMAR_JSON_SCHEMA;
+ *   o.text = schema, o.len = strlen(schema);
+ *   pith_grammar_new(pith_model_tokenizer(model), &o, &grammar, &err);
+ *   request.grammar = grammar;
+ */
+PITH_API pith_status pith_grammar_new(const pith_tokenizer *tok,
+                                      const pith_grammar_options *options, pith_grammar **out,
+                                      pith_error *err);
+
+/* After the last request with it has ended. NULL is fine. */
+PITH_API void pith_grammar_free(pith_grammar *g);
+
+/* *whole: the text is of the grammar. *n_prefix (may be NULL): how many of its bytes could begin
+ * one that is. Special tokens stand in the text as they are written. Any thread. Errors: ARGUMENT,
+ * LIMIT (too ambiguous), MEMORY. */
+PITH_API pith_status pith_grammar_match(const pith_grammar *g, const char *text, size_t len,
+                                        bool *whole, size_t *n_prefix, pith_error *err);
+
 /* ------------------------------------------------------------------ generating */
 
 typedef struct pith_logprob {
@@ -797,6 +852,12 @@ typedef struct pith_request {
     int32_t max_draft;  /* most guesses of a step, to 31; 0: to 7, and no bit of logits changes */
     pith_pooling embed; /* the context's vector is wanted (result.embedding), and max_tokens is 0.
                            With MEAN and CLS nothing of the context is reused */
+    const pith_grammar *grammar; /* what the answer is held to, or NULL; lent until it is done.
+                                    Tokens that cannot go on are dropped after bias and hook, before
+                                    all filters. End tokens may come exactly where the text is
+                                    whole; where nothing else can follow, the answer ends by itself
+                                    (PITH_FINISH_END). Made with the same model's tokenizer; not
+                                    together with ignore_end */
 } pith_request;
 
 typedef struct pith_result {

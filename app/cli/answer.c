@@ -66,6 +66,7 @@ pith_status cli_answer_run(pith_session *session, const int32_t *tokens, int64_t
     r.special = options->special;
     r.speculation = options->speculation;
     r.max_draft = options->max_draft;
+    r.grammar = options->grammar;
     r.on_event = on_event;
     r.user = &s;
     cli_interrupt_watch(session);

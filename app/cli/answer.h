@@ -22,6 +22,7 @@ typedef struct cli_answer_options {
     int32_t n_top;
     pith_speculation speculation;
     int32_t max_draft;
+    const pith_grammar *grammar; // or NULL
 } cli_answer_options;
 
 typedef struct cli_answer {

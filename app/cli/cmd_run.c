@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/engine_args.h"
 #include "cli/find.h"
+#include "cli/grammar_args.h"
 #include "cli/term.h"
 #include "pith.h"
 
@@ -14,6 +15,7 @@
 typedef struct run_args {
     cli_engine_args engine;
     cli_sampling_args sampling;
+    cli_grammar_args grammar;
     const char *prompt, *prompt_file, *system;
     cli_texts stops;
     const char *spec, *draft;
@@ -206,6 +208,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     pith_model *model = NULL, *draft = NULL;
     pith_engine *engine = NULL;
     pith_session *session = NULL;
+    pith_grammar *grammar = NULL;
     pith_session_options so;
     pith_sampling sampling;
     px_buf text = {0};
@@ -234,6 +237,8 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     if (status == PITH_OK)
         status = cli_sampling(&a->sampling, model, &sampling, err);
     if (status == PITH_OK)
+        status = cli_grammar(&a->grammar, model, &grammar, err);
+    if (status == PITH_OK)
         status = pith_session_new(engine, &so, &session, err);
     if (status != PITH_OK)
         goto out;
@@ -250,6 +255,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     options.logprobs = a->has_logprobs;
     options.n_top = (int32_t)a->logprobs;
     options.max_draft = (int32_t)a->draft_max;
+    options.grammar = grammar;
     if (chat)
         status = run_chat(a, model, session, &sampling, &options, err);
     else
@@ -257,6 +263,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
             answer_once(a, model, session, &options, text.data ? text.data : "", text.len, err);
 out:
     pith_session_free(session);
+    pith_grammar_free(grammar);
     pith_engine_free(engine);
     pith_model_close(draft);
     pith_model_close(model);
@@ -295,6 +302,7 @@ int cli_cmd_run(int argc, char **argv)
         {CLI_INT, "logprobs", 0, &a.logprobs, "N",
          "with --json: each token's log-probability and the N likeliest", 0, 100, &a.has_logprobs},
         {CLI_FLAG, "stats", 0, &a.stats, NULL, "a line of speed on standard error", 0, 0, NULL},
+        CLI_GRAMMAR_ROWS(&a.grammar),
         {CLI_HEADING, "guessing ahead (the answer is the same, sooner)", 0, NULL, NULL, NULL, 0, 0,
          NULL},
         {CLI_TEXT, "spec", 0, &a.spec, "HOW",

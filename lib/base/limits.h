@@ -36,4 +36,13 @@
 #define PX_MAX_WORD_BYTES  (64u << 20)  // part of it that has to be merged at once [a word: 10]
 #define PX_MAX_ADDED_BYTES 1024         // text of an added token [gemma: 93]
 
+#define PX_MAX_GRAMMAR_BYTES  (4u << 20)   // text of a grammar or schema [the longest seen: 200 KB]
+#define PX_MAX_GRAMMAR_MEMORY (192u << 20) // while it is read
+#define PX_MAX_GRAMMAR_STATES 600000
+#define PX_MAX_GRAMMAR_EDGES  3000000
+#define PX_MAX_GRAMMAR_DEPTH  250 // brackets inside brackets
+#define PX_MAX_GRAMMAR_WORK \
+    20000000 // steps for one token, or for the set of tokens that may follow
+#define PX_MAX_GRAMMAR_CACHE (64u << 20) // bytes of one grammar's cached masks
+
 #endif

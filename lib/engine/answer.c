@@ -80,6 +80,25 @@ static pith_status make_text(pith_answer *a, pith_error *err)
     return px_stops_init(&a->stops, a->request.stops, a->request.n_stops, most, err);
 }
 
+static pith_status make_match(pith_answer *a, pith_error *err)
+{
+    const pith_grammar *g = a->request.grammar;
+    if (!g)
+        return PITH_OK;
+    if (g->tokenizer != a->tokenizer || !a->tokenizer)
+        return px_fail(
+            err, PITH_E_ARGUMENT,
+            "request.grammar was made with another model's tokenizer, or with none; make "
+            "it with pith_model_tokenizer of the engine's model");
+    if (a->request.ignore_end)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "request.ignore_end and request.grammar are both set; a text that is whole "
+                       "could not end");
+    pith_status st = px_gmatch_init(&a->match, g->grammar, false, err);
+    a->has_match = st == PITH_OK;
+    return st;
+}
+
 /* Where guesses come from. */
 static pith_status make_guesser(pith_answer *a, pith_error *err)
 {
@@ -143,6 +162,8 @@ pith_status px_answer_init(pith_answer *a, pith_session *session, const pith_req
     if (st == PITH_OK)
         st = make_guesser(a, err);
     if (st == PITH_OK)
+        st = make_match(a, err);
+    if (st == PITH_OK)
         st = make_pooling(a, err);
     if (st == PITH_OK)
         st = place(a, err);
@@ -161,6 +182,9 @@ void px_answer_clear(pith_answer *a)
     px_buf_clear(&a->piece);
     px_free(a->sum);
     a->sum = NULL;
+    if (a->has_match)
+        px_gmatch_clear(&a->match);
+    a->has_match = false;
 }
 
 /* ---- the end */
@@ -448,12 +472,36 @@ static pith_status choose(pith_answer *a, const float *logits, int32_t *token, p
             return PITH_OK;
         }
     }
+    if (a->has_match) {
+        px_heap_allow(); // masks and stacks grow with what the text needs of the grammar
+        pith_status st = px_grammar_filter(&a->match, c, err);
+        px_heap_forbid();
+        if (st != PITH_OK)
+            return st;
+    }
     return px_sampler_choose(&a->sampler, c, s->tokens, s->n_tokens, token, err);
+}
+
+/* The grammar goes on by the token that was chosen. */
+static pith_status follow(pith_answer *a, int32_t token, pith_error *err)
+{
+    if (!a->has_match)
+        return PITH_OK;
+    bool taken = false;
+    px_heap_allow();
+    pith_status st = px_gmatch_token(&a->match, token, &taken, err);
+    px_heap_forbid();
+    if (st == PITH_OK && !taken)
+        st = px_fail(err, PITH_E_INTERNAL, "the grammar's mask allowed token %d, and it does not",
+                     token);
+    return st;
 }
 
 static pith_status write_token(pith_answer *a, const float *logits, int32_t *token, pith_error *err)
 {
     pith_status st = choose(a, logits, token, err);
+    if (st == PITH_OK && !a->done)
+        st = follow(a, *token, err);
     if (st != PITH_OK || a->done)
         return st;
     px_session_append(a->session, *token);
@@ -467,6 +515,8 @@ static pith_status write_token(pith_answer *a, const float *logits, int32_t *tok
         return st;
     emit(a, &event);
     if (!a->request.ignore_end && pith_token_is_end(a->tokenizer, *token))
+        px_answer_finish(a, PITH_FINISH_END);
+    if (a->has_match && px_gmatch_over(&a->match))
         px_answer_finish(a, PITH_FINISH_END);
     if (a->request.max_tokens > 0 && a->result.n_generated >= a->request.max_tokens)
         px_answer_finish(a, PITH_FINISH_LENGTH);

@@ -2,7 +2,8 @@
  * answer: a request being answered on a session: what it needs beside the session, and the way from
  * a row of logits to an event. When rows come, and for whom together, is batch's business.
  *
- *   logits -> bias, hook -> sampler -> token -> bytes -> whole characters -> stop strings -> event
+ *   logits -> bias, hook, grammar -> sampler -> token -> bytes -> whole characters -> stop strings
+ * -> event
  *
  * What a request needs is made by px_answer_init; from there to the end nothing is taken from the
  * heap, but by callbacks (and px_heap_forbid proves it in fault builds). Engine's thread.
@@ -10,6 +11,7 @@
 #ifndef PX_ENGINE_ANSWER_H
 #define PX_ENGINE_ANSWER_H
 
+#include "engine/grammar.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/stops.h"
@@ -29,6 +31,8 @@ struct pith_answer {
     double *sum; // [C] of the hidden states that are pooled, and behind it the result [C] f32; or
                  // NULL
     px_guesser guesser;
+    px_gmatch match; // where the answer stands in request.grammar
+    bool has_match;
     double start; // times of px_now
     double first; // when the context was computed; 0: it is not yet
     double until; // deadline, 0: none

@@ -50,6 +50,23 @@ void px_candidates_load(px_candidates *c, const float *logits)
         c->ids[i] = i;
 }
 
+void px_candidates_keep(px_candidates *c, const uint64_t *bits, int32_t n_bits)
+{
+    int32_t n = 0;
+    for (int32_t base = 0; base < n_bits; base += 64) {
+        uint64_t word = bits[base / 64];
+        if (n_bits - base < 64)
+            word &= (UINT64_C(1) << (n_bits - base)) - 1;
+        for (; word != 0; word &= word - 1) {
+            int32_t id = base + (int32_t)__builtin_ctzll(word);
+            c->ids[n] = id;
+            c->logits[n++] = c->logits[id];
+        }
+    }
+    c->n = n;
+    c->total = 0;
+}
+
 int32_t px_candidates_best(const px_candidates *c)
 {
     int32_t best = -1;

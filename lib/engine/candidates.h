@@ -34,6 +34,10 @@ size_t px_candidates_bytes(int32_t n_vocab);
 /* All tokens are candidates again, with these logits [V]. */
 void px_candidates_load(px_candidates *c, const float *logits);
 
+/* Keeps those whose bit is set, of all V, right after a load; ids from n_bits on go. May leave
+ * none. */
+void px_candidates_keep(px_candidates *c, const uint64_t *bits, int32_t n_bits);
+
 /* The index of the likeliest candidate, or -1 when all logits are -infinity (or NaN). */
 int32_t px_candidates_best(const px_candidates *c);
 

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "engine/grammar.h"
 #include "engine/options.h"
 #include "model/vocab.h"
 
@@ -49,6 +50,9 @@ static pith_status open_tokenizer(pith_model *m, pith_error *err)
         return PITH_OK;
     }
     t->n_vocab = px_tokenizer_size(t->tok);
+    t->tree = px_tree_slot_new(err);
+    if (!t->tree)
+        return PITH_E_MEMORY;
     for (int32_t id = 0; id < t->n_vocab; id++) {
         size_t len = px_token_bytes(t->tok, id, true).len;
         if (len > t->most_bytes)
@@ -176,6 +180,7 @@ void pith_model_close(pith_model *model)
     if (!model)
         return;
     px_template_free(model->template.t);
+    px_tree_slot_free(model->tokenizer.tree);
     px_tokenizer_free(model->tokenizer.tok);
     px_arena_clear(&model->arena);
     px_source_close(model->source);

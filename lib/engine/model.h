@@ -15,10 +15,11 @@
 #include "text/tokenizer.h"
 
 struct pith_tokenizer {
-    px_tokenizer *tok;      // NULL: none
-    size_t most_bytes;      // of one token's text
-    int32_t n_vocab;        // ids that the tokenizer has
-    const char *kind, *pre; // for people
+    px_tokenizer *tok;         // NULL: none
+    size_t most_bytes;         // of one token's text
+    int32_t n_vocab;           // ids that the tokenizer has
+    const char *kind, *pre;    // for people
+    struct px_tree_slot *tree; // for grammars (engine/grammar.h); made with the tokenizer
 };
 
 struct pith_template {
