@@ -276,6 +276,44 @@ static bool prepare_text(serve_job *job, serve_input *in, serve_problem *problem
     return true;
 }
 
+/* A prompt that is to be filled in the middle, by the tokens that the vocabulary has for that. */
+static bool prepare_middle(serve_job *job, serve_input *in, serve_problem *problem)
+{
+    static const char *const NAMES[][3] = {
+        {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"},
+        {"<fim_prefix>", "<fim_suffix>", "<fim_middle>"},
+        {"<fim-prefix>", "<fim-suffix>", "<fim-middle>"},
+    };
+    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
+    const px_str suffix = job->request.suffix;
+    pith_error err = {0};
+    size_t k = 0, n_names = sizeof NAMES / sizeof NAMES[0];
+    while (k < n_names && tok && pith_token_find(tok, NAMES[k][0], strlen(NAMES[k][0])) < 0)
+        k++;
+    if (!tok || k == n_names || in->ids)
+        return serve_refuse(
+            problem, 400, "suffix",
+            in->ids ? "'suffix' needs a text as its prompt, not tokens"
+                    : "model '%s' has no tokens to fill in the middle before a 'suffix'",
+            job->model->name);
+    const px_str parts[2] = {in->text, suffix};
+    const size_t cap = in->text.len + suffix.len + 16;
+    in->ids = px_malloc(cap, sizeof *in->ids);
+    if (!in->ids)
+        return serve_refuse(problem, 503, NULL, "out of memory for the prompt");
+    for (int p = 0; p < 2; p++) {
+        int64_t n = 0;
+        in->ids[in->n_ids++] = pith_token_find(tok, NAMES[k][p], strlen(NAMES[k][p]));
+        if (pith_tokenize(tok, parts[p].data ? parts[p].data : "", parts[p].len,
+                          PITH_TOKENIZE_NO_BOS, in->ids + in->n_ids, NULL, (int64_t)cap - in->n_ids,
+                          &n, &err) != PITH_OK)
+            return serve_refuse_error(problem, 0, &err);
+        in->n_ids += n;
+    }
+    in->ids[in->n_ids++] = pith_token_find(tok, NAMES[k][2], strlen(NAMES[k][2]));
+    return true;
+}
+
 bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
 {
     serve_request *r = &job->request;
@@ -289,7 +327,8 @@ bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
     if (r->kind == SERVE_CHAT)
         return prepare_chat(job, problem);
     for (int i = 0; i < r->n_inputs; i++)
-        if (!prepare_text(job, &r->inputs[i], problem))
+        if (!(r->suffixed ? prepare_middle(job, &r->inputs[i], problem)
+                          : prepare_text(job, &r->inputs[i], problem)))
             return false;
     return true;
 }
