@@ -70,7 +70,8 @@ static void rows_name_the_level(void **state)
     assert_int_equal(px_kern_fill(&kern, PX_CPU_VNNI, NULL), PITH_OK);
     assert_int_equal(level_of(&kern, "mul", "q2_k"), PX_CPU_VNNI);
     assert_int_equal(level_of(&kern, "tile", "q4_k"), PX_CPU_VNNI);
-    assert_int_equal(level_of(&kern, "mul", "q4_k"), PX_CPU_AVX2); // vectors of 32 bytes stay
+    assert_int_equal(level_of(&kern, "mul", "q4_k"), PX_CPU_VNNI);
+    assert_int_equal(level_of(&kern, "mul", "q8_0"), PX_CPU_AVX2); // vectors of 32 bytes stay
     assert_int_equal(level_of(&kern, "mul", "f32"), PX_CPU_AVX512);
     assert_int_equal(level_of(&kern, "mul", "nf4"), PX_CPU_AVX512);
     assert_int_equal(level_of(&kern, "pack", "q8k"), PX_CPU_AVX512);
