@@ -63,13 +63,7 @@ pith_status store_sha256_file(const char *path, const store_job *job, const char
             continue;
         if (n < 0)
             status = px_fail_errno(err, errno, "cannot read '%s'", path);
-        if (n <= 0)
-            break;
-        code = gnutls_hash(hash, piece, (size_t)n);
-        if (code != 0)
-            status = hash_failed(code, err);
-        done += (uint64_t)n;
-        if (status == PITH_OK && (done / PIECE) % 16 == 0)
+        if (status == PITH_OK && (n == 0 || (done / PIECE) % 16 == 0))
             status = store_tell(job,
                                 &(store_progress){.step = STORE_STEP_VERIFY,
                                                   .digest = digest,
@@ -77,6 +71,12 @@ pith_status store_sha256_file(const char *path, const store_job *job, const char
                                                   .done = done,
                                                   .total = (uint64_t)st.st_size},
                                 err);
+        if (status != PITH_OK || n == 0)
+            break;
+        code = gnutls_hash(hash, piece, (size_t)n);
+        if (code != 0)
+            status = hash_failed(code, err);
+        done += (uint64_t)n;
     }
     if (hash)
         gnutls_hash_deinit(hash, sum);
