@@ -25,6 +25,8 @@ struct serve_dialect {
     /* Reads the body into job->request (job->arena keeps its texts) or refuses it. The JSON text
      * lives as long as the job: slices of it need no copy. */
     bool (*parse)(serve_job *job, px_json body, serve_problem *problem);
+    /* Once the model is known and the request has become tokens; may be NULL. */
+    bool (*check)(serve_server *server, serve_job *job, serve_problem *problem);
     /* A streamed answer: begin before the first event, end after the last choice's FINISH. Any may
      * be NULL but event. What cannot be written for lack of memory is seen in out->failed. */
     void (*begin)(serve_job *job, px_buf *out);
@@ -95,6 +97,9 @@ typedef struct serve_route {
 /* Routes of each dialect; n is set. */
 const serve_route *serve_routes_core(int *n);
 const serve_route *serve_routes_openai(int *n);
+const serve_route *serve_routes_responses(int *n);
+const serve_route *serve_routes_anthropic(int *n);
+const serve_route *serve_routes_ollama(int *n);
 
 /* ---- tools for parse. Each returns false with a problem that names the field; a field that is
  * absent or null leaves *out alone and is fine. */

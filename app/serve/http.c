@@ -179,7 +179,8 @@ static void begin_job(exchange *x)
         ok = serve_refuse(&x->problem, 400, NULL, "the body is %s, expected an object",
                           px_json_type_name(px_json_type_of(body)));
     ok = ok && x->route->dialect->parse(job, body, &x->problem) &&
-         serve_prepare(s->models, job, &x->problem);
+         serve_prepare(s->models, job, &x->problem) &&
+         (!x->route->dialect->check || x->route->dialect->check(s, job, &x->problem));
     x->entered = ok && serve_key_enter(job->key, serve_now(), &x->problem);
     if (ok && !x->entered)
         serve_metrics_count(s->metrics, SERVE_COUNT_LIMITED);

@@ -100,6 +100,7 @@ static void choice_clear(serve_choice *c)
     px_free(c->calls);
     px_free(c->logprobs);
     px_free(c->tops);
+    px_free(c->tokens);
     px_free(c->embedding);
 }
 

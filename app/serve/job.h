@@ -124,6 +124,8 @@ typedef struct serve_request {
     bool special;  // special tokens written in inputs are read as such
     bool suffixed; // TEXT: fill in the middle before `suffix`
     px_str suffix;
+    const int32_t *prefix; // CHAT: tokens of earlier exchanges, which come before the messages
+    int64_t n_prefix;
     px_str query;        // RERANK
     int64_t top_n;       // RERANK: results in the answer; 0: all
     int64_t dimensions;  // EMBED: 0: all
@@ -143,6 +145,7 @@ typedef struct serve_request {
     bool ignore_end;
     bool logprobs;
     int n_top;
+    bool keep_tokens;     // serve_choice.tokens are wanted
     bool echo;            // TEXT: the prompt stands before the answer
     bool prompt_logprobs; // TEXT with echo: log-probabilities of the prompt, too
     serve_format format;
@@ -191,6 +194,9 @@ typedef struct serve_choice {
     int n_logprobs, cap_logprobs;
     pith_logprob *tops;
     int n_tops, cap_tops;
+    int32_t *tokens; // when request.keep_tokens: of the answer
+    int n_tokens, cap_tokens;
+    int64_t n_cut; // tokens that an input which was too long has lost
     serve_finish finish;
     int stop_index;                                       // which stop string, or -1
     int64_t n_prompt, n_cached, n_generated, n_reasoning; // tokens

@@ -21,6 +21,12 @@ static void put_token_counts(px_buf *line, const serve_job *job, bool json)
                       job->model->name, (long long)u.prompt, (long long)u.cached,
                       (long long)u.completion, first * 1e3);
     }
+    for (int i = 0; i < job->n_choices; i++)
+        if (job->choices[i].n_cut > 0) {
+            px_buf_printf(line, json ? ",\"truncated_tokens\":%lld" : " truncated=%lld",
+                          (long long)job->choices[i].n_cut);
+            break;
+        }
 }
 
 /* A client's path may hold anything. */

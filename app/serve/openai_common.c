@@ -1,8 +1,9 @@
 /* openai_common: what OpenAI's routes share: sampling fields, usage, errors. */
+#include "serve/models.h"
 #include "serve/openai.h"
+#include "serve/turns.h"
 
 #include "base/mem.h"
-#include "serve/models.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -290,36 +291,9 @@ void serve_openai_broken(serve_job *job, const serve_problem *problem, px_buf *o
     px_buf_puts(out, "\n\n");
 }
 
-static void put_token(px_buf *out, const pith_tokenizer *tok, int32_t token, float logprob)
-{
-    pith_str bytes = pith_token_bytes(tok, token, true);
-    px_buf_puts(out, "\"token\":");
-    serve_put_string(out, bytes.data ? bytes.data : "", bytes.len);
-    px_buf_puts(out, ",\"logprob\":");
-    serve_put_real(out, logprob);
-    px_buf_puts(out, ",\"bytes\":[");
-    for (size_t i = 0; i < bytes.len; i++)
-        px_buf_printf(out, "%s%d", i > 0 ? "," : "", (unsigned char)bytes.data[i]);
-    px_buf_putc(out, ']');
-}
-
 void serve_openai_logprobs(const serve_job *job, int choice, int first, int n, px_buf *out)
 {
-    const serve_choice *c = &job->choices[choice];
-    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
-    px_buf_puts(out, "{\"content\":[");
-    for (int i = first; i < first + n; i++) {
-        const serve_logprob *l = &c->logprobs[i];
-        px_buf_puts(out, i > first ? ",{" : "{");
-        put_token(out, tok, l->token, l->logprob);
-        px_buf_puts(out, ",\"top_logprobs\":[");
-        for (int k = 0; k < l->n_top; k++) {
-            const pith_logprob *t = &c->tops[l->first_top + k];
-            px_buf_puts(out, k > 0 ? ",{" : "{");
-            put_token(out, tok, t->token, t->logprob);
-            px_buf_putc(out, '}');
-        }
-        px_buf_puts(out, "]}");
-    }
-    px_buf_puts(out, "],\"refusal\":null}");
+    px_buf_puts(out, "{\"content\":");
+    serve_put_logprobs(out, job, &job->choices[choice], first, n);
+    px_buf_puts(out, ",\"refusal\":null}");
 }

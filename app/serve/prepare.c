@@ -195,6 +195,29 @@ static int64_t cut_turn(const pith_chat *chat, const pith_tokenizer *tok)
     return chat->n_ids;
 }
 
+/* in->ids: the tokens of earlier exchanges, then the chat's first in->n_ids without a second bos.
+ */
+static bool put_prefix(serve_job *job, serve_input *in, const pith_chat *chat,
+                       const pith_tokenizer *tok, serve_problem *problem)
+{
+    const serve_request *r = &job->request;
+    pith_tokenizer_info info = PITH_INIT(pith_tokenizer_info);
+    int64_t skip = 0;
+    if (r->n_prefix > 0 && pith_tokenizer_get_info(tok, &info, NULL) == PITH_OK)
+        skip = in->n_ids > 0 && info.bos >= 0 && chat->ids[0] == info.bos;
+    for (int64_t i = 0; i < r->n_prefix; i++)
+        if (r->prefix[i] < 0 || r->prefix[i] >= job->model->info.n_vocab)
+            return serve_refuse(problem, 400, "context",
+                                "token %d is not of this vocabulary, which has %d", r->prefix[i],
+                                job->model->info.n_vocab);
+    if (r->n_prefix > 0)
+        memcpy(in->ids, r->prefix, (size_t)r->n_prefix * sizeof *in->ids);
+    in->n_ids -= skip;
+    memcpy(in->ids + r->n_prefix, chat->ids + skip, (size_t)in->n_ids * sizeof *in->ids);
+    in->n_ids += r->n_prefix;
+    return true;
+}
+
 static bool prepare_chat(serve_job *job, serve_problem *problem)
 {
     serve_request *r = &job->request;
@@ -212,7 +235,7 @@ static bool prepare_chat(serve_job *job, serve_problem *problem)
         ok = r->inputs != NULL;
         if (ok) {
             r->n_inputs = 1;
-            r->inputs[0].ids = px_malloc((size_t)chat.n_ids + 1, sizeof *chat.ids);
+            r->inputs[0].ids = px_malloc((size_t)(r->n_prefix + chat.n_ids) + 1, sizeof *chat.ids);
             ok = r->inputs[0].ids &&
                  serve_copy(job, chat.text.data, chat.text.len, &r->inputs[0].text, problem);
         }
@@ -222,8 +245,8 @@ static bool prepare_chat(serve_job *job, serve_problem *problem)
     if (ok) {
         serve_input *in = &r->inputs[0];
         in->n_ids = r->continue_final ? cut_turn(&chat, tok) : chat.n_ids;
-        memcpy(in->ids, chat.ids, (size_t)in->n_ids * sizeof *in->ids);
-        if (in->n_ids == 0)
+        ok = put_prefix(job, in, &chat, tok, problem);
+        if (ok && in->n_ids == 0)
             ok =
                 serve_refuse(problem, 400, "messages", "the template made nothing of the messages");
     }

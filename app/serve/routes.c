@@ -10,8 +10,8 @@ static size_t n_flat;
 void serve_routes_init(void)
 {
     static const serve_route *(*const DIALECTS[])(int *n) = {
-        serve_routes_openai,
-        serve_routes_core,
+        serve_routes_openai, serve_routes_responses, serve_routes_anthropic,
+        serve_routes_ollama, serve_routes_core,
     };
     n_flat = 0;
     for (size_t i = 0; i < sizeof DIALECTS / sizeof DIALECTS[0]; i++) {

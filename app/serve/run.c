@@ -51,6 +51,16 @@ static bool keep_logprob(serve_choice *c, const pith_event *e)
     return true;
 }
 
+static bool keep_token(serve_choice *c, int32_t token)
+{
+    int32_t *all = grow(c->tokens, c->n_tokens, &c->cap_tokens, sizeof *all);
+    if (!all)
+        return false;
+    c->tokens = all;
+    all[c->n_tokens++] = token;
+    return true;
+}
+
 static bool put_content(serve_run *run, const char *text, size_t len)
 {
     serve_job *job = run->job;
@@ -138,6 +148,8 @@ static int on_event(void *user, const pith_event *e)
         run->last = now;
         if (job->first == 0)
             job->first = now;
+        if (job->request.keep_tokens && !keep_token(c, e->token))
+            return 1;
         if (job->request.logprobs && !keep_logprob(c, e))
             return 1;
     }
@@ -277,8 +289,12 @@ static bool fit(serve_run *run, const serve_input *in, pith_request *q)
         memcpy(run->cut + keep, in->ids + in->n_ids - tail, (size_t)tail * sizeof *run->cut);
         q->tokens = run->cut;
         q->n_tokens = keep + tail;
+        job->choices[run->index].n_cut = in->n_ids - q->n_tokens;
     }
     q->max_tokens = r->max_tokens;
+    /* An answer that may outgrow the context would never end with some models. */
+    if (r->overflow == PITH_OVERFLOW_SHIFT && (r->max_tokens < 0 || r->max_tokens > 10 * n_ctx))
+        q->max_tokens = 10 * n_ctx;
     if (small && r->overflow != PITH_OVERFLOW_SHIFT &&
         (q->max_tokens < 0 || q->max_tokens > n_ctx - q->n_tokens))
         q->max_tokens = n_ctx - q->n_tokens;
@@ -329,6 +345,7 @@ bool serve_run_start(serve_run *run, serve_run *base)
     if (!fit(run, in, &q))
         return false;
     run->n_prompt = q.n_tokens;
+    job->choices[run->index].n_prompt = q.n_tokens;
     pith_status status = sampling_of(job, run->index, &sampling, &err);
     if (status == PITH_OK)
         status = new_reply(run, in, &err);

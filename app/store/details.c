@@ -131,3 +131,13 @@ pith_status store_details_read(const json_t *details, store_model *m, pith_error
     m->width = json_integer_value(json_object_get(details, "width"));
     return status;
 }
+
+pith_status store_model_inspect(store_model *m, pith_error *err)
+{
+    json_t *details = NULL;
+    pith_status status = store_details(m->path, &details, err);
+    if (status == PITH_OK)
+        status = store_details_read(details, m, err);
+    json_decref(details);
+    return status;
+}

@@ -82,6 +82,10 @@ typedef struct store_model {
 /* Frees the members and zeroes *m. A zeroed one is fine. */
 void store_model_clear(store_model *m);
 
+/* Opens the file at m->path, without its weights or tokenizer, and fills in what is "as the model's
+ * file says": for a STORE_PATH. Milliseconds. Errors: as pith_model_open. */
+pith_status store_model_inspect(store_model *m, pith_error *err);
+
 /* The model that a word means: a path that exists, then a name of ours, then one of Ollama's.
  * only_names refuses paths, for words that come over a network. *out needs store_model_clear after
  * success. Errors: NOT_FOUND with near names and the pull that would fetch it, ARGUMENT (a word
