@@ -399,6 +399,21 @@ PITH_API pith_status pith_chat_tokenize(const pith_model *model, const char *jso
 /* Frees the members and empties *chat. */
 PITH_API void pith_chat_free(pith_chat *chat);
 
+/* Makes what a client sends into what pith_chat_tokenize takes for this model. json is an object:
+ * messages as in OpenAI's API, tools, chat_template_kwargs, and any further members, which become
+ * variables of the template. What is done (docs/tools.md): role developer is system; parts of text
+ * are joined; arguments of calls become objects; ids get the length that the template wants;
+ * results find the name of their function; reasoning_content of earlier turns is kept where the
+ * template prints it; several calls of a turn become turns where it prints one at a time; system
+ * messages go where it takes them; tools, calls and results that it does not print are told in
+ * words; enable_thinking gets the name that the template knows; add_generation_prompt is true
+ * unless it is given. *out is JSON, freed with pith_text_free. Errors: ARGUMENT (what is wrong,
+ * with its index), FORMAT (the JSON), UNSUPPORTED (parts that are no text), LIMIT, NOT_FOUND (no
+ * tokenizer), MEMORY.
+ */
+PITH_API pith_status pith_chat_normalize(const pith_model *model, const char *json, size_t json_len,
+                                         pith_text *out, pith_error *err);
+
 /* ------------------------------------------------------------------ replies */
 
 /* What a model can do, by its template and vocabulary. */

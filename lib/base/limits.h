@@ -30,7 +30,10 @@
 #define PX_MAX_TEMPLATE_DEPTH  200      // nesting of expressions, blocks and macro calls
 #define PX_MAX_TEMPLATE_MEMORY (256u << 20)
 
-#define PX_MAX_TOOLS 1024 // functions that an answer may call
+#define PX_MAX_TOOLS       1024  // functions that an answer may call
+#define PX_MAX_MESSAGES    65536 // of a conversation
+#define PX_MAX_REPLY_CALLS 64    // calls that a grammar lets one answer make
+#define PX_MAX_REPLY_HEADS 64    // functions whose calls a grammar tells from text by their names
 
 #define PX_MAX_TEXT_BYTES  (256u << 20) // text handed to a tokenizer at once
 #define PX_MAX_WORD_BYTES  (64u << 20)  // part of it that has to be merged at once [a word: 10]

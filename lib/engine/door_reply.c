@@ -8,6 +8,7 @@
 #include "engine/options.h"
 #include "engine/rng.h"
 #include "text/reply.h"
+#include "text/reply_messages.h"
 
 struct pith_reply {
     px_arena arena;
@@ -34,6 +35,35 @@ uint32_t pith_model_capabilities(const pith_model *model)
     if (s->system)
         bits |= PITH_CAN_SYSTEM;
     return bits;
+}
+
+static pith_status has_template(const pith_model *model, const char *what, pith_error *err)
+{
+    if (model->tokenizer.tok && model->template.t)
+        return PITH_OK;
+    return px_fail(err, PITH_E_NOT_FOUND,
+                   "'%s' has no tokenizer or was opened without it, and %s needs one",
+                   model->info.path, what);
+}
+
+pith_status pith_chat_normalize(const pith_model *model, const char *json, size_t json_len,
+                                pith_text *out, pith_error *err)
+{
+    px_error_clear(err);
+    if (!model || !out || (!json && json_len > 0))
+        return px_fail(err, PITH_E_ARGUMENT, "pith_chat_normalize: an argument is NULL");
+    *out = (pith_text){0};
+    px_buf text = {0};
+    pith_status st = has_template(model, "a conversation", err);
+    if (st == PITH_OK)
+        st = px_messages_normalize(&model->reply, json ? json : "", json_len, &text, err);
+    if (st == PITH_OK) {
+        out->data = px_buf_take(&text, &out->len);
+        if (!out->data)
+            st = px_fail_memory(err, "the messages of a conversation");
+    }
+    px_buf_clear(&text);
+    return st;
 }
 
 /* ---- tools */
@@ -158,12 +188,10 @@ pith_status pith_reply_new(const pith_model *model, const pith_reply_options *op
         *out = NULL;
     if (!model || !out)
         return px_fail(err, PITH_E_ARGUMENT, "pith_reply_new: an argument is NULL");
-    if (!model->tokenizer.tok || !model->template.t)
-        return px_fail(err, PITH_E_NOT_FOUND,
-                       "'%s' has no tokenizer or was opened without it, and a reply needs one",
-                       model->info.path);
     pith_reply_options o = {0};
-    pith_status st = px_options_read(options, "pith_reply_options", &o, sizeof o, err);
+    pith_status st = has_template(model, "a reply", err);
+    if (st == PITH_OK)
+        st = px_options_read(options, "pith_reply_options", &o, sizeof o, err);
     if (st != PITH_OK)
         return st;
     pith_reply *r = px_calloc(1, sizeof *r);

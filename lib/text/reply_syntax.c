@@ -239,6 +239,12 @@ static void find_roles(px_probe *p)
                 "\"}]},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"" PX_PROBE_USER
                 "\"}]}",
                 PX_PROBE_SYSTEM));
+    out->late_system = prints(p,
+                              "{\"role\":\"user\",\"content\":\"" PX_PROBE_USER
+                              "\"},{\"role\":\"assistant\",\"content\":\"" PX_PROBE_ANSWER
+                              "\"},{\"role\":\"system\",\"content\":\"" PX_PROBE_SYSTEM
+                              "\"},{\"role\":\"user\",\"content\":\"Again\"}",
+                              PX_PROBE_SYSTEM);
     out->repeats = prints(p,
                           "{\"role\":\"user\",\"content\":\"" PX_PROBE_USER
                           "\"},{\"role\":\"user\",\"content\":\"" PX_PROBE_ANSWER "\"}",
@@ -308,20 +314,26 @@ static bool form_holds(const px_reply_form *form, px_str word)
     return any;
 }
 
-/* Whether some marker is a control token, which is not shown unless asked for. */
-static void find_special(px_probe *p)
+/* Special tokens among the markers. Control tokens are not shown in an answer unless asked for. */
+static void find_tokens(px_probe *p)
 {
     if (!p->tok)
         return;
     const px_vocab_def *def = px_tokenizer_def(p->tok);
     px_reply_syntax *out = p->out;
-    for (int32_t id = 0; id < def->n_tokens && !out->special; id++) {
-        px_str text = def->tokens[id].text;
-        if (def->tokens[id].type != PX_TOKEN_CONTROL || text.len < 3 || px_token_ends(p->tok, id))
+    for (int32_t id = 0; id < def->n_tokens; id++) {
+        const px_vocab_token *token = &def->tokens[id];
+        if ((token->type != PX_TOKEN_CONTROL && token->type != PX_TOKEN_USER_DEFINED) ||
+            token->text.len < 3 || px_token_ends(p->tok, id))
             continue;
-        out->special = holds(out->think_open, text) || holds(out->think_close, text);
-        for (int f = 0; f < out->n_forms && !out->special; f++)
-            out->special = form_holds(&out->forms[f], text);
+        bool used = holds(out->think_open, token->text) || holds(out->think_close, token->text);
+        for (int f = 0; f < out->n_forms && !used; f++)
+            used = form_holds(&out->forms[f], token->text);
+        if (!used)
+            continue;
+        out->special |= token->type == PX_TOKEN_CONTROL;
+        if (out->n_tokens < 16)
+            out->tokens[out->n_tokens++] = token->text;
     }
 }
 
@@ -337,6 +349,6 @@ pith_status px_reply_syntax_find(const px_template *t, const px_tokenizer *tok, 
     find_think(&p);
     px_probe_calls(&p);
     add_aliases(&p);
-    find_special(&p);
+    find_tokens(&p);
     return p.status == PITH_OK ? PITH_OK : px_fail_memory(err, "the syntax of a chat template");
 }

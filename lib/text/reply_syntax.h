@@ -65,13 +65,16 @@ typedef struct px_reply_syntax {
     bool no_content;                // it wants content to be left out beside calls
     int32_t id_length;              // ids must have so many letters and digits; 0: any
     bool system;                    // it takes a system message
+    bool late_system;               // also behind other messages
     bool parts;                     // it takes content as a list of parts only
     bool repeats;                   // it takes two user messages in a row
     px_str think_open, think_close; // no data: no reasoning is known of
     bool think_switch;              // enable_thinking changes what it prints
     px_str think_name;              // the switch: "enable_thinking", "thinking"
     bool think_given;               // reasoning_content of a turn is printed
-    bool special;                   // some marker is a control token
+    px_str tokens[16];              // special tokens of the vocabulary that stand in markers
+    int n_tokens;
+    bool special;   // some marker is a control token
     px_str ends[8]; // texts of tokens that end an answer, as they appear when control tokens are
                     // shown
     int n_ends;
