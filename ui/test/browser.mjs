@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { executablePath, launch } from "./chromium.mjs";
+import { runAll, test } from "./lanes.mjs";
 import { startMock } from "./mock.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -19,24 +19,13 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
 
 const noBrowser = executablePath ? false : "Chromium is not installed";
 let browser;
-let mock;
-
-before(async () => {
-  if (noBrowser) return;
-  mkdirSync(shots, { recursive: true });
-  browser = await launch();
-  mock = await startMock();
-});
-after(async () => {
-  await browser?.close();
-  await mock?.stop();
-});
 
 /** A case with a page of its own. What the page's own code gets wrong, or its policy stops, fails the case. */
 function page(name, options, body) {
-  test(`page: ${name}`, { skip: options.skip ?? noBrowser, timeout: 30_000 }, async () => {
+  test(`page: ${name}`, { skip: options.skip ?? noBrowser }, async () => {
+    const mock = await startMock(options.mock);
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.context });
-    context.setDefaultTimeout(8000);
+    context.setDefaultTimeout(60_000);
     const p = await context.newPage();
     const wrong = [];
     p.on("pageerror", (error) => wrong.push(error.message));
@@ -46,11 +35,12 @@ function page(name, options, body) {
     p.on("request", (r) => !r.url().startsWith(url) && !/^(data|blob):/.test(r.url()) && outside.push(r.url()));
     try {
       await p.goto(url);
-      await body(p, context);
+      await body(p, mock);
       if (!options.breaks) assert.deepEqual(wrong, [], "errors in the page");
       assert.deepEqual(outside, [], "requests to other places");
     } finally {
       await context.close();
+      await mock.stop();
     }
   });
 }
@@ -72,7 +62,7 @@ async function accessible(p, what) {
   assert.ok(result.passes.length > 20, "axe looked at something");
 }
 
-page("an answer streams in, is rendered, and is measured", {}, async (p) => {
+page("an answer streams in, is rendered, and is measured", {}, async (p, mock) => {
   await ask(p, "Explain binary search in C, briefly.");
   await p.locator(".code .hljs-keyword").first().waitFor();
   assert.equal(await p.locator(".prose table td").count(), 4);
@@ -82,14 +72,14 @@ page("an answer streams in, is rendered, and is measured", {}, async (p) => {
   assert.match(await p.locator("#message-hint").innerText(), /\d+ of 4\u202f096 tokens/);
 });
 
-page("code is copied by its button", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async (p) => {
+page("code is copied by its button", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async (p, mock) => {
   await ask(p, "Explain binary search in C, briefly.");
   await p.click(".code .copy");
   await p.locator(".copy:text('Copied')").waitFor();
   assert.match(await p.evaluate(() => navigator.clipboard.readText()), /^\/\* The first index[\s\S]*n when all are smaller\n}$/);
 });
 
-page("an answer is stopped, by button and by Escape, and the server is told", {}, async (p) => {
+page("an answer is stopped, by button and by Escape, and the server is told", {}, async (p, mock) => {
   const gone = mock.state.gone;
   await ask(p, "be endless", { wait: false });
   await p.locator(".writing .prose").waitFor();
@@ -104,7 +94,7 @@ page("an answer is stopped, by button and by Escape, and the server is told", {}
   assert.match(await answers(p).first().innerText(), /^on and on/);
 });
 
-page("a question is edited and an answer made anew", {}, async (p) => {
+page("a question is edited and an answer made anew", {}, async (p, mock) => {
   await ask(p, "first");
   await ask(p, "second");
   await p.locator(".turn.mine").first().hover();
@@ -122,7 +112,7 @@ page("a question is edited and an answer made anew", {}, async (p) => {
   assert.equal(await p.locator(".turn").count(), 2);
 });
 
-page("history outlives a reload; renamed, deleted, brought back", {}, async (p) => {
+page("history outlives a reload; renamed, deleted, brought back", {}, async (p, mock) => {
   await ask(p, "remember me");
   await p.reload();
   await p.locator(".prose:has-text('You said: remember me')").waitFor();
@@ -148,7 +138,7 @@ page("history outlives a reload; renamed, deleted, brought back", {}, async (p) 
   await p.locator(".history-item a:has-text('A new name')").waitFor();
 });
 
-page("chats are exported and imported", {}, async (p) => {
+page("chats are exported and imported", {}, async (p, mock) => {
   await ask(p, "take me along");
   const [download] = await Promise.all([p.waitForEvent("download"), p.click("text=Export all")]);
   const file = await download.path();
@@ -161,7 +151,7 @@ page("chats are exported and imported", {}, async (p) => {
   await p.locator(".toast:has-text('choose one that “Export” of this page made')").waitFor();
 });
 
-page("a hostile answer, title and file run nothing and ask nobody", {}, async (p) => {
+page("a hostile answer, title and file run nothing and ask nobody", {}, async (p, mock) => {
   await ask(p, "be hostile");
   await p.locator(".prose").first().waitFor();
   const seen = await p.evaluate(() => {
@@ -190,7 +180,7 @@ page("a hostile answer, title and file run nothing and ask nobody", {}, async (p
   assert.equal(await p.evaluate(() => window.hit), undefined);
 });
 
-page("the policy is strict and no HTML gets past the sanitizer", { breaks: true }, async (p) => {
+page("the policy is strict and no HTML gets past the sanitizer", { breaks: true }, async (p, mock) => {
   const blocked = await p.evaluate(async () => {
     const out = [];
     try {
@@ -216,7 +206,7 @@ page("the policy is strict and no HTML gets past the sanitizer", { breaks: true 
   assert.match((await p.request.get(mock.url, { headers: { Accept: "text/html" } })).headers()["content-security-policy"], /^default-src 'none'; script-src 'sha256-/);
 });
 
-page("the keyboard alone is enough", {}, async (p) => {
+page("the keyboard alone is enough", {}, async (p, mock) => {
   await p.locator(".model select").waitFor();
   await p.keyboard.press("Tab");
   assert.match(await p.evaluate(() => document.activeElement.textContent), /^Skip to the chat/);
@@ -262,7 +252,7 @@ page("the keyboard alone is enough", {}, async (p) => {
   }
 });
 
-page("what is set is what is sent", {}, async (p) => {
+page("what is set is what is sent", {}, async (p, mock) => {
   await p.locator(".model select").selectOption("mock-3b");
   await p.click("[aria-label='Settings of this chat']");
   await p.getByLabel("System prompt").fill("Speak in rhymes.");
@@ -283,7 +273,7 @@ page("what is set is what is sent", {}, async (p) => {
   assert.equal(mock.state.asked.at(-1).seed, 7);
 });
 
-page("files go along with their size in tokens", {}, async (p) => {
+page("files go along with their size in tokens", {}, async (p, mock) => {
   const files = p.locator("input[type=file][multiple]");
   await files.setInputFiles({ name: "notes.md", mimeType: "text/markdown", buffer: Buffer.from("one two three\n") });
   await p.locator(".composer .files:has-text('notes.md')").waitFor();
@@ -303,7 +293,7 @@ page("files go along with their size in tokens", {}, async (p) => {
   assert.equal(await p.locator(".turn.mine .files li").count(), 1);
 });
 
-page("thoughts are folded, calls are shown and answered", {}, async (p) => {
+page("thoughts are folded, calls are shown and answered", {}, async (p, mock) => {
   await ask(p, "think");
   assert.equal(await p.locator(".reasoning").getAttribute("open"), null);
   await p.click("summary:text('Thoughts')");
@@ -319,7 +309,7 @@ page("thoughts are folded, calls are shown and answered", {}, async (p) => {
   ]);
 });
 
-page("failures are one sentence and a way on", {}, async (p) => {
+page("failures are one sentence and a way on", {}, async (p, mock) => {
   const sentence = p.locator(".problem").last();
   await ask(p, "be busy");
   assert.equal(await sentence.locator("span").innerText(), "All 4 places are taken; try again in 2 s.");
@@ -340,52 +330,32 @@ page("failures are one sentence and a way on", {}, async (p) => {
   assert.equal(mock.state.asked.length, n + 1);
 });
 
-test("page: a server that wants a key gets one", { skip: noBrowser, timeout: 30_000 }, async () => {
-  const locked = await startMock({ key: "open sesame" });
-  const context = await browser.newContext();
-  context.setDefaultTimeout(8000);
-  try {
-    const p = await context.newPage();
-    await p.goto(locked.url);
-    await p.locator("dialog:modal #key-title").waitFor();
-    await p.getByLabel("Key", { exact: true }).fill("wrong");
-    await p.click("text=Use this key");
-    for (let i = 0; i < 100 && locked.state.refused < 2; i++) await p.waitForTimeout(20);
-    assert.equal(locked.state.refused, 2);
-    await p.getByLabel("Key", { exact: true }).fill("open sesame");
-    await p.click("text=Use this key");
-    await ask(p, "hello");
-    await p.locator(".prose:has-text('You said: hello')").waitFor();
-    assert.equal(await p.locator("dialog:modal").count(), 0);
-  } finally {
-    await context.close();
-    await locked.stop();
-  }
+page("a server that wants a key gets one", { mock: { key: "open sesame" } }, async (p, mock) => {
+  await p.locator("dialog:modal #key-title").waitFor();
+  await p.getByLabel("Key", { exact: true }).fill("wrong");
+  await p.click("text=Use this key");
+  for (let i = 0; i < 100 && mock.state.refused < 2; i++) await p.waitForTimeout(20);
+  assert.equal(mock.state.refused, 2);
+  await p.getByLabel("Key", { exact: true }).fill("open sesame");
+  await p.click("text=Use this key");
+  await ask(p, "hello");
+  await p.locator(".prose:has-text('You said: hello')").waitFor();
+  assert.equal(await p.locator("dialog:modal").count(), 0);
 });
 
-test("page: a server that goes is missed, and its return is seen", { skip: noBrowser, timeout: 30_000 }, async () => {
-  const other = await startMock();
-  const context = await browser.newContext();
-  context.setDefaultTimeout(12_000);
-  try {
-    const p = await context.newPage();
-    await p.goto(other.url);
-    await ask(p, "hello");
-    await other.stop();
-    await ask(p, "anybody there?");
-    await p.locator(".down-line").waitFor();
-    assert.match(await p.locator(".problem span").innerText(), /^The server does not answer; start it again with “pith serve”/);
-    await other.restart();
-    await p.locator(".down-line").waitFor({ state: "detached" });
-    await p.getByRole("button", { name: "Retry" }).click();
-    await p.locator(".prose:has-text('You said: anybody there?')").waitFor();
-  } finally {
-    await context.close();
-    await other.stop();
-  }
+page("a server that goes is missed, and its return is seen", {}, async (p, mock) => {
+  await ask(p, "hello");
+  await mock.stop();
+  await ask(p, "anybody there?");
+  await p.locator(".down-line").waitFor();
+  assert.match(await p.locator(".problem span").innerText(), /^The server does not answer; start it again with “pith serve”/);
+  await mock.restart();
+  await p.locator(".down-line").waitFor({ state: "detached" });
+  await p.getByRole("button", { name: "Retry" }).click();
+  await p.locator(".prose:has-text('You said: anybody there?')").waitFor();
 });
 
-page("rooms to come say so and lead back", {}, async (p) => {
+page("rooms to come say so and lead back", {}, async (p, mock) => {
   for (const room of ["Documents", "Tuning", "Evaluation"]) {
     await p.click(`nav >> text=${room}`);
     await p.locator(`h1:text('${room}')`).waitFor();
@@ -395,7 +365,7 @@ page("rooms to come say so and lead back", {}, async (p) => {
   }
 });
 
-page("a long answer is followed, and can be left and found again", {}, async (p) => {
+page("a long answer is followed, and can be left and found again", {}, async (p, mock) => {
   await ask(p, "be long");
   const bottom = () => p.evaluate(() => { const t = document.querySelector(".transcript"); return t.scrollHeight - t.scrollTop - t.clientHeight; });
   assert.ok((await bottom()) < 4);
@@ -414,7 +384,7 @@ const looks = {
 };
 
 for (const [name, context] of Object.entries(looks))
-  page(`axe finds nothing, and pictures are taken: ${name}`, { context }, async (p) => {
+  page(`axe finds nothing, and pictures are taken: ${name}`, { context }, async (p, mock) => {
     const shot = (what) => p.screenshot({ path: join(shots, `${name}-${what}.png`) });
     const narrow = context.viewport !== undefined;
     const wide = async () => {
@@ -455,7 +425,7 @@ for (const [name, context] of Object.entries(looks))
     await shot("room");
   });
 
-page("what is written is also said, in whole sentences", {}, async (p) => {
+page("what is written is also said, in whole sentences", {}, async (p, mock) => {
   await ask(p, "be long");
   const said = await p.locator("[role=status]").innerText();
   assert.match(said, /The answer is complete\.$/);
@@ -477,8 +447,7 @@ const freePort = () =>
     });
   });
 
-before(async () => {
-  if (noProgram) return;
+async function startPith() {
   const port = await freePort();
   real = spawn(program, ["serve", model, "--port", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
   let text = "";
@@ -490,8 +459,7 @@ before(async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`pith serve does not answer on ${realUrl}: ${text}`);
-});
-after(() => real?.kill());
+}
 
 const withPith = { skip: noProgram, url: () => realUrl };
 
@@ -509,7 +477,7 @@ test("pith: / is the page for browsers and a line of text for Ollama's clients",
   assert.equal(await clientSees.text(), "Ollama is running");
 });
 
-page("pith answers, is stopped, and answers again", withPith, async (p) => {
+page("pith answers, is stopped, and answers again", withPith, async (p, mock) => {
   await p.click("[aria-label='Settings of this chat']");
   await p.getByLabel(/^Temperature/).fill("0");
   await p.getByLabel(/^Longest answer/).fill("24");
@@ -525,3 +493,19 @@ page("pith answers, is stopped, and answers again", withPith, async (p) => {
   assert.equal(await answers(p).innerText(), first);
   await p.screenshot({ path: join(shots, "real-chat.png") });
 });
+
+// ------------------------------------------------------------------
+
+mkdirSync(shots, { recursive: true });
+let good = false;
+try {
+  if (!noBrowser) browser = await launch();
+  if (!noProgram) await startPith();
+  good = await runAll(3, process.argv[2]);
+} catch (error) {
+  console.log(`not ok - the browser and the program start\n${String(error.stack).replace(/^/gm, "  ")}`);
+} finally {
+  await browser?.close();
+  real?.kill();
+}
+process.exit(good ? 0 : 1);

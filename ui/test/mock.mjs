@@ -68,7 +68,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts it; `asked` lists the bodies of chat requests, `gone` counts clients that left before the end. */
 export async function startMock({ key = "", models = ["mock-1b", "mock-3b"] } = {}) {
-  const state = { asked: [], gone: 0, key, delay: 5, refused: 0 };
+  const state = { asked: [], gone: 0, key, delay: 2, refused: 0 };
   const server = createServer(async (request, response) => {
     const send = (status, type, body, headers = {}) => {
       response.writeHead(status, { "Content-Type": type, ...headers });
@@ -151,7 +151,6 @@ export async function startMock({ key = "", models = ["mock-1b", "mock-3b"] } = 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();
   return {
-    ...state,
     state,
     url: `http://127.0.0.1:${port}/`,
     port,

@@ -21,7 +21,7 @@ function one(name, command, args) {
   console.log(`${stdout}${stderr}`.trim().replace(/^/gm, "  "));
 }
 
-/** A program of node:test, which prints a line a case. */
+/** A program that prints a line a case. */
 function many(file) {
   const { status, error } = spawnSync(process.execPath, ["--test-reporter=tap", file], { cwd: ui, stdio: "inherit" });
   if (error) console.log(`not ok - ${file}: ${error.message}`);
@@ -41,6 +41,7 @@ if (want("unit")) {
     format: "esm",
     outfile: file,
     sourcemap: "inline",
+    banner: { js: 'import { webcrypto } from "node:crypto"; globalThis.crypto ??= webcrypto;' }, // Node 18
     logLevel: "warning",
     alias: { dompurify: join(ui, "test/unit/no-dom.mjs") },
   });
