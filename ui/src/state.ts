@@ -152,6 +152,12 @@ export class App {
 
   // ------------------------------------------------------------- asking
 
+  /** Chooses a model for the chat shown, and for those to come. */
+  setModel(model: string): void {
+    settings.defaults = { ...settings.defaults, model };
+    this.change({ ...this.chat.value, model });
+  }
+
   /** The model that a chat asks: its own where the server has it, else the server's first. */
   modelOf(chat: Chat): string {
     const models = this.models.value ?? [];

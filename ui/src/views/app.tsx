@@ -78,7 +78,7 @@ export function Frame(): JSX.Element {
 
 /** Moves between the turns of the chat, from the one that holds the focus. */
 function stepTurn(by: number): void {
-  const turns = [...document.querySelectorAll<HTMLElement>(".turn")];
+  const turns = [...document.querySelectorAll<HTMLElement>("article.turn")];
   if (turns.length === 0) return;
   const now = turns.findIndex((t) => t.contains(document.activeElement));
   const next = now < 0 ? (by < 0 ? turns.length - 1 : 0) : Math.min(Math.max(now + by, 0), turns.length - 1);

@@ -48,7 +48,7 @@ export function ChatRoom({ menuButton, onMenu, panel, setPanel }: Props): JSX.El
           <button
             ref={panelButton}
             type="button"
-            class="round"
+            class={Object.keys(chat.params).length || chat.system.trim() || chat.tools.trim() ? "round changed" : "round"}
             aria-label="Settings of this chat"
             title="Settings of this chat (Ctrl+.)"
             aria-expanded={panel}
@@ -82,7 +82,7 @@ function ModelChoice(): JSX.Element {
   if (models.length === 1) return <span class="model only" title={`Model: ${now}`}>{now}</span>;
   return (
     <span class="model">
-      <select aria-label="Model" value={now} onChange={(e) => app.change({ ...chat, model: e.currentTarget.value })}>
+      <select aria-label="Model" value={now} onChange={(e) => app.setModel(e.currentTarget.value)}>
         {models.map((m) => (
           <option key={m.id} value={m.id}>
             {m.id}
@@ -146,6 +146,15 @@ function Transcript(): JSX.Element {
         <Welcome />
       ) : (
         <div class="stem" role="log" aria-live="off" aria-label="Conversation">
+          {chat.system.trim() && (
+            <div class="turn system">
+              <div class="margin">
+                <span class="node" aria-hidden="true" />
+                <span class="who">System</span>
+              </div>
+              <p class="column instructions">{chat.system}</p>
+            </div>
+          )}
           {turns.map((turn, i) =>
             turn.role === "user" ? (
               <UserTurn key={turn.id} turn={turn} later={turns.length - i - 1} busy={answer !== undefined} />

@@ -188,7 +188,7 @@ export function AssistantTurn({ turn, last, writing }: { turn: Turn; last: boole
   const cut = !writing && turn.finish === undefined;
   const empty = !turn.text && !turn.reasoning && !turn.calls?.length;
   return (
-    <article class={`turn theirs${writing ? " writing" : ""}`} tabIndex={-1} aria-label={`Answer of ${who}`} aria-busy={writing !== undefined}>
+    <article class={`turn theirs${writing ? " writing" : ""}${turn.error ? " failed" : ""}`} tabIndex={-1} aria-label={`Answer of ${who}`} aria-busy={writing !== undefined}>
       <div class="margin">
         <span class="node" aria-hidden="true" />
         <span class="who" title={who}>
@@ -216,7 +216,7 @@ export function AssistantTurn({ turn, last, writing }: { turn: Turn; last: boole
         {!writing && (
           <div class="actions">
             {turn.text && <CopyButton text={turn.text} />}
-            {last && (
+            {last && !turn.error && (
               <ActionButton label="Answer again" onClick={() => app.retry(turn.id)}>
                 <Icon.Again />
               </ActionButton>
@@ -262,7 +262,7 @@ function StatsView({ stats }: { stats: Stats }): JSX.Element {
           {format.tokens(stats.tokens)}
         </span>
       )}
-      {stats.firstMs !== undefined && <span title="From sending to the first piece of the answer, by this browser's clock">first {format.duration(stats.firstMs)}</span>}
+      {stats.firstMs !== undefined && <span title="From sending to the first piece of the answer, by this browser's clock">first token {format.duration(stats.firstMs)}</span>}
     </span>
   );
 }
