@@ -191,6 +191,14 @@ static bool check_body(const serve_server *server, const serve_route *route, con
                         "the body has Content-Type '%.60s', expected application/json", head->type);
 }
 
+/* Whether the request comes from this server's own page, under whatever (allowed) name it was
+ * opened. */
+static bool is_own_page(const serve_head *head)
+{
+    const char *host = head->origin ? strstr(head->origin, "://") : NULL;
+    return host && head->host && strcasecmp(host + 3, head->host) == 0;
+}
+
 bool serve_gate_head(const serve_server *server, const serve_route *route, const serve_head *head,
                      serve_key **key, serve_problem *problem)
 {
@@ -200,7 +208,7 @@ bool serve_gate_head(const serve_server *server, const serve_route *route, const
             problem, 403, NULL,
             "this server is not known as '%.100s'; start it with --allow-host %.100s", head->host,
             head->host);
-    if (head->origin && !serve_gate_origin(&server->options, head->origin) &&
+    if (head->origin && !is_own_page(head) && !serve_gate_origin(&server->options, head->origin) &&
         strcmp(head->method, "GET") != 0 && strcmp(head->method, "HEAD") != 0)
         return serve_refuse(
             problem, 403, NULL,

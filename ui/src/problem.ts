@@ -39,7 +39,7 @@ export function problemOfStatus(status: number, text: string, retryAfter: string
   }
   const wait = retryAfter && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
   const later = wait === undefined ? "try again in a moment" : `try again in ${wait} s`;
-  if (status === 401 || status === 403)
+  if (status === 401)
     return new Problem("key", said ? sentence(said) : "The server wants an API key that it knows.");
   if (status === 429 || status === 503)
     return new Problem("busy", said ? sentence(`${said.replace(/\.$/, "")}; ${later}`) : `The server is busy; ${later}.`, wait);

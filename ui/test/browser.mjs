@@ -2,9 +2,11 @@
 // a real model. Each case has a browser context of its own, so nothing is left over from another.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { executablePath, launch } from "./chromium.mjs";
@@ -436,8 +438,9 @@ page("what is written is also said, in whole sentences", {}, async (p, mock) => 
 
 const noProgram =
   noBrowser || (!existsSync(program) && `${program} is not built`) || (!existsSync(model) && `${model} is not there`);
-let real;
+const running = [];
 let realUrl = "";
+let lockedUrl = "";
 
 const freePort = () =>
   new Promise((resolve) => {
@@ -447,18 +450,20 @@ const freePort = () =>
     });
   });
 
-async function startPith() {
+/** Starts `pith serve`; returns its address. */
+async function startPith(...more) {
   const port = await freePort();
-  real = spawn(program, ["serve", model, "--port", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
+  const process = spawn(program, ["serve", model, "--port", String(port), ...more], { stdio: ["ignore", "ignore", "pipe"] });
+  running.push(process);
   let text = "";
-  real.stderr.on("data", (piece) => (text += piece));
-  realUrl = `http://127.0.0.1:${port}/`;
-  for (let i = 0; i < 200; i++) {
-    if (real.exitCode !== null) throw new Error(`pith serve ended: ${text}`);
-    if (await fetch(`${realUrl}health`).then((r) => r.ok, () => false)) return;
+  process.stderr.on("data", (piece) => (text += piece));
+  const url = `http://127.0.0.1:${port}/`;
+  for (let i = 0; i < 400; i++) {
+    if (process.exitCode !== null) throw new Error(`pith serve ended: ${text}`);
+    if (await fetch(`${url}health`).then((r) => r.ok, () => false)) return url;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`pith serve does not answer on ${realUrl}: ${text}`);
+  throw new Error(`pith serve does not answer on ${url}: ${text}`);
 }
 
 const withPith = { skip: noProgram, url: () => realUrl };
@@ -478,10 +483,26 @@ test("pith: / is the page for browsers and a line of text for Ollama's clients",
   assert.equal(await clientSees.text(), "Ollama is running");
 });
 
-page("pith answers, is stopped, and answers again", withPith, async (p, mock) => {
+test("pith: its own page may ask it under any of its names, another's may not", { skip: noProgram }, async () => {
+  const { port } = new URL(realUrl);
+  const status = (host, origin) =>
+    new Promise((resolve, reject) => {
+      const headers = { Host: host, Origin: origin, "Content-Type": "application/json" };
+      const ask = request({ port, host: "127.0.0.1", path: "/tokenize", method: "POST", headers }, (r) => resolve(r.resume().statusCode));
+      ask.on("error", reject).end('{"content":"a"}');
+    });
+  assert.equal(await status("10.1.2.3:8000", "http://10.1.2.3:8000"), 200);
+  assert.equal(await status("10.1.2.3:8000", "http://10.1.2.4:8000"), 403);
+  assert.equal(await status("evil.example", "http://evil.example"), 403); // no name of this server: DNS rebinding
+});
+
+async function setNumbers(p, values) {
   await p.click("[aria-label='Settings of this chat']");
-  await p.getByLabel(/^Temperature/).fill("0");
-  await p.getByLabel(/^Longest answer/).fill("24");
+  for (const [label, value] of Object.entries(values)) await p.getByLabel(new RegExp(`^${label}`)).fill(String(value));
+}
+
+page("pith answers, answers again, and is remembered", withPith, async (p) => {
+  await setNumbers(p, { Temperature: 0, "Longest answer": 24 });
   await ask(p, "Once upon a time");
   assert.match(await p.locator(".stats").innerText(), /tok\/s\s+24 tokens\s+first token \d+/);
   await p.locator(".ending:has-text('limit of tokens')").waitFor();
@@ -493,6 +514,46 @@ page("pith answers, is stopped, and answers again", withPith, async (p, mock) =>
   await p.reload();
   assert.equal(await answers(p).innerText(), first);
   await p.screenshot({ path: join(shots, "real-chat.png") });
+  await p.locator(".turn.mine").hover();
+  await p.getByLabel("Edit").click();
+  await p.fill(".edit textarea", "Lily had a red ball");
+  await p.keyboard.press("Enter");
+  await p.locator(".stats:has-text('tokens')").waitFor();
+  assert.notEqual(await answers(p).innerText(), first);
+});
+
+page("pith is stopped in the middle", withPith, async (p) => {
+  const cdp = await p.context().newCDPSession(p);
+  await cdp.send("Network.enable");
+  // So slow a line that the answer is long on its way.
+  await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 1500, uploadThroughput: -1 });
+  await ask(p, "Once upon a time", { wait: false });
+  await p.locator(".writing .prose").waitFor();
+  await p.keyboard.press("Escape");
+  await p.locator(".ending:text('Stopped.')").waitFor();
+  assert.ok((await answers(p).innerText()).length > 0);
+});
+
+page("pith counts what goes along, and refuses what is too long in a sentence", withPith, async (p) => {
+  const text = "one day a girl found a stone. ".repeat(100);
+  await p.locator("input[type=file][multiple]").setInputFiles({ name: "story.txt", mimeType: "text/plain", buffer: Buffer.from(text) });
+  await p.locator(".composer .files li").waitFor();
+  assert.match(await p.locator(".composer .files li").innerText(), /^story\.txt\s+[1-9][\d\u202f]* tokens, 2\.9 KiB/);
+  await ask(p, "What did she find?");
+  assert.match(await p.locator(".problem span").innerText(), /^The request has \d+ tokens, and the context .* holds \d+/);
+});
+
+page("pith with keys lets in who has one", { ...withPith, url: () => lockedUrl }, async (p) => {
+  await p.locator("dialog:modal #key-title").waitFor();
+  await p.getByLabel("Key", { exact: true }).fill("not-the-right-one");
+  await p.click("text=Use this key");
+  await p.locator("dialog:modal [role=alert]:has-text('not known here')").waitFor();
+  await p.getByLabel("Key", { exact: true }).fill("open-sesame");
+  await p.click("text=Use this key");
+  await p.locator("dialog:modal").waitFor({ state: "detached" });
+  await setNumbers(p, { "Longest answer": 4 });
+  await ask(p, "Hello");
+  await p.locator(".stats:has-text('4 tokens')").waitFor();
 });
 
 // ------------------------------------------------------------------
@@ -501,12 +562,16 @@ mkdirSync(shots, { recursive: true });
 let good = false;
 try {
   if (!noBrowser) browser = await launch();
-  if (!noProgram) await startPith();
+  if (!noProgram) {
+    const keys = join(mkdtempSync(join(tmpdir(), "pith-ui-")), "keys");
+    writeFileSync(keys, "open-sesame:test\n");
+    [realUrl, lockedUrl] = await Promise.all([startPith(), startPith("--api-key-file", keys)]);
+  }
   good = await runAll(3, process.argv[2]);
 } catch (error) {
   console.log(`not ok - the browser and the program start\n${String(error.stack).replace(/^/gm, "  ")}`);
 } finally {
   await browser?.close();
-  real?.kill();
+  for (const process of running) process.kill();
 }
 process.exit(good ? 0 : 1);
