@@ -521,8 +521,10 @@ typedef struct pith_engine_options {
     uint64_t kv_bytes;    /* most memory of the cache; 0: no limit of its own, but pages that only
                              the prefix cache keeps take at most a quarter of the memory that was
                              free when the engine was made */
-    int32_t prompt_batch; /* most tokens of contexts in a step that also writes for somebody, so
-                             that he does not wait long; 0: 64 */
+    int32_t
+        prompt_batch;     /* most tokens of contexts in a step that also writes for somebody, so
+                             that he does not wait long; 0: 16 and 2 for each who writes, at most 64:
+                             such a step then takes some 2.5 times as long as one that only writes */
     bool no_prefix_cache; /* sessions share only what they are forked from; computed prefixes are
                              not kept when a session changes or goes */
 } pith_engine_options;
@@ -574,6 +576,9 @@ typedef struct pith_engine_info {
     int64_t cache_tokens;     /* of computed prefixes that can be found, in use or not */
     uint64_t n_cache_hits;    /* tokens that were found there and not computed */
     uint64_t n_cache_evicted; /* pages of 64 tokens that were given up for others */
+    uint64_t n_submitted;     /* requests that were begun, since the engine was made */
+    uint64_t n_paused;        /* times that an answer gave its pages up for others */
+    int32_t n_waiting;        /* of n_answers, those that have no room in the cache yet */
 } pith_engine_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
@@ -801,6 +806,10 @@ typedef struct pith_event {
     float logprob; /* when asked for, else 0 */
     const pith_logprob *top; /* the n_top likeliest, best first, when asked for */
     int32_t n_top;
+    bool prompt; /* a token of the context (pith_request.prompt_logprobs): logprob and top are of
+                    the token after those before it, NAN and none for the first. text is its own,
+                    with control tokens by name; a character that several tokens make up comes with
+                    the last of them */
 } pith_event;
 
 /* Nonzero ends the answer: finish is then PITH_FINISH_CALLBACK. A callback must not call into the
@@ -873,6 +882,10 @@ typedef struct pith_request {
                                     whole; where nothing else can follow, the answer ends by itself
                                     (PITH_FINISH_END). Made with the same model's tokenizer; not
                                     together with ignore_end */
+    bool prompt_logprobs;        /* events for the context's tokens too, before those of the answer:
+                                    pith_event.prompt. Nothing of the context is reused then */
+    uint64_t key; /* whom the answer is for: where not all answers in flight can go on at
+                     once, keys share evenly, however many answers each has */
 } pith_request;
 
 typedef struct pith_result {
@@ -925,12 +938,28 @@ typedef struct pith_answer pith_answer;
 PITH_API pith_status pith_session_submit(pith_session *session, const pith_request *request,
                                          pith_answer **out, pith_error *err);
 
+typedef enum pith_fit {
+    PITH_FIT_NOW,   /* it would be begun in the next step */
+    PITH_FIT_LATER, /* when others have ended: until then it would wait */
+    PITH_FIT_NEVER  /* the cache's limit is less than it may need */
+} pith_fit;
+
+/* Whether the KV cache has room for one more request of n_tokens and an answer of max_tokens
+ * (negative: unbounded) beside those in flight: for a server's queue. What sessions without an
+ * answer in flight hold counts as taken; prefixes that only the cache keeps do not. The engine's
+ * thread. */
+PITH_API pith_fit pith_engine_would_fit(const pith_engine *engine, int64_t n_tokens,
+                                        int64_t max_tokens);
+
 /* One step for all answers in flight: one token for each that is being written, and with them
  * pieces of the contexts that are still being read: while somebody writes at most prompt_batch
- * tokens a step, else as many as n_batch; contexts take turns. *n_left (may be NULL): answers in
- * flight afterwards. One for which the cache has no room waits for the others, and fails with
- * MEMORY when nobody can go on. What becomes of one answer does not touch another, and does not
- * fail this call. Errors: ARGUMENT, BUSY (from inside a callback). The engine's thread. */
+ * tokens a step, else as many as n_batch. Where not all fit, keys take turns, and the answers of a
+ * key. Of contexts that begin alike the common part is computed once. *n_left (may be NULL):
+ * answers in flight afterwards. One for which the cache has no room waits for the others. Should
+ * those that are in outgrow it, the one that came last gives its pages up and is computed again
+ * later, to the same tokens up to the order of sums; the last one left fails with MEMORY. What
+ * becomes of one answer does not touch another, and does not fail this call. Errors: ARGUMENT, BUSY
+ * (from inside a callback). The engine's thread. */
 PITH_API pith_status pith_engine_run(pith_engine *engine, int32_t *n_left, pith_error *err);
 
 /* Whether the answer has ended, well or not: its last event has been told, and its session is free

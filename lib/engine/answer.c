@@ -77,6 +77,7 @@ static pith_status make_text(pith_answer *a, pith_error *err)
     if (!px_buf_room(&a->piece, most))
         return px_buf_status(&a->piece, "the text of a token", err);
     a->detok = (px_detok){.special = a->request.special, .keep_space = true};
+    a->context_detok = (px_detok){.special = true};
     return px_stops_init(&a->stops, a->request.stops, a->request.n_stops, most, err);
 }
 
@@ -121,14 +122,20 @@ static pith_status make_pooling(pith_answer *a, pith_error *err)
     return a->sum ? PITH_OK : px_fail_memory(err, "an embedding");
 }
 
+/* As px_placing has it. */
+static int64_t most_reused(const pith_request *r)
+{
+    if (r->prompt_logprobs || r->embed == PITH_POOL_MEAN || r->embed == PITH_POOL_CLS)
+        return 0;
+    return r->max_tokens == 0 && r->embed == PITH_POOL_NONE ? INT64_MAX : -1;
+}
+
 /* Lists the context in the session. Last, since it changes the session. */
 static pith_status place(pith_answer *a, pith_error *err)
 {
     pith_session *s = a->session;
     int64_t max = a->request.max_tokens;
-    px_placing how = {.most_reused = max == 0 ? INT64_MAX : -1, .room = max < 0 ? INT64_MAX : max};
-    if (a->request.embed != PITH_POOL_NONE)
-        how.most_reused = a->request.embed == PITH_POOL_LAST ? -1 : 0;
+    px_placing how = {.most_reused = most_reused(&a->request), .room = max < 0 ? INT64_MAX : max};
     px_placed placed;
     pith_status st =
         px_session_place(s, a->request.tokens, a->request.n_tokens, &how, &placed, err);
@@ -172,6 +179,8 @@ pith_status px_answer_init(pith_answer *a, pith_session *session, const pith_req
         return st;
     }
     session->answer = a;
+    a->number = ++session->engine->n_answers;
+    a->share = px_shares_join(&session->engine->shares, a->request.key);
     return PITH_OK;
 }
 
@@ -225,7 +234,7 @@ static void put_logprobs(pith_answer *a, const float *logits, pith_event *event)
 {
     int32_t n_vocab = a->session->engine->model->hp.n_vocab;
     int32_t n = a->request.n_top < n_vocab ? a->request.n_top : n_vocab;
-    if (!a->request.logprobs && n == 0)
+    if (!a->request.logprobs && !event->prompt && n == 0)
         return;
     double log_sum = px_log_sum_exp(logits, n_vocab, px_max(logits, n_vocab));
     event->logprob = (float)((double)logits[event->token] - log_sum);
@@ -258,6 +267,20 @@ static pith_status put_text(pith_answer *a, int32_t token, pith_event *event, pi
         px_answer_finish(a, PITH_FINISH_STOP);
     }
     return PITH_OK;
+}
+
+/* The bytes of a token of the context, control tokens by name; characters may be cut between
+ * events, as U+FFFD where they end. */
+static pith_status put_context_text(pith_answer *a, pith_event *event, pith_error *err)
+{
+    if (!a->tokenizer || event->token >= a->tokenizer->n_vocab)
+        return PITH_OK;
+    px_buf_reset(&a->piece);
+    pith_status st =
+        px_detok_push(a->tokenizer->tok, &a->context_detok, event->token, &a->piece, err);
+    event->text = st == PITH_OK && a->piece.len > 0 ? a->piece.data : "";
+    event->len = st == PITH_OK ? a->piece.len : 0;
+    return st;
 }
 
 static void emit(pith_answer *a, const pith_event *event)
@@ -333,6 +356,7 @@ void px_answer_settle(pith_answer *a)
     if (px_answer_reads(a))
         px_session_drop_pending(s);
     s->answer = NULL;
+    px_shares_leave(&s->engine->shares, a->share);
     px_session_forget_cancel(s);
 }
 
@@ -346,6 +370,7 @@ void px_answer_abandon(pith_answer *a)
         if (px_answer_reads(a))
             px_session_drop_pending(s);
         s->answer = NULL;
+        px_shares_leave(&s->engine->shares, a->share);
     }
     a->session = NULL;
 }
@@ -360,6 +385,62 @@ int64_t px_answer_pending(const pith_answer *a)
 bool px_answer_reads(const pith_answer *a)
 {
     return a->first == 0 || px_answer_pending(a) > 1;
+}
+
+int64_t px_answer_most_reused(const pith_answer *a)
+{
+    int64_t most = most_reused(&a->request), n = a->session->n_tokens;
+    return most < 0 ? n + most : most < n ? most : n;
+}
+
+void px_answer_look_up(pith_answer *a)
+{
+    int64_t most = a->first > 0 ? a->session->n_tokens - 1 : px_answer_most_reused(a);
+    int64_t n = px_session_look_up(a->session, most);
+    if (a->first == 0)
+        a->result.n_reused += n;
+}
+
+void px_answer_pause(pith_answer *a)
+{
+    const pith_engine *e = a->session->engine;
+    px_session_pause(a->session);
+    if (a->first == 0)
+        a->result.n_reused = 0;
+    if (a->sum)
+        memset(a->sum, 0, (size_t)e->model->hp.width * sizeof *a->sum);
+    a->entered = false;
+}
+
+bool px_answer_tells(const pith_answer *a)
+{
+    return a->request.prompt_logprobs && a->n_told < a->result.n_prompt;
+}
+
+int64_t px_answer_told(const pith_answer *a)
+{
+    int64_t n = (a->n_told > 0 ? a->n_told - 1 : 0) - a->session->seq.n_tokens;
+    return n > 0 ? n : 0;
+}
+
+void px_answer_tell(pith_answer *a, const float *rows, int64_t first, int64_t n)
+{
+    const pith_session *s = a->session;
+    int32_t n_vocab = s->engine->model->hp.n_vocab;
+    for (int64_t i = a->n_told == 0 ? -1 : 0; i < n && px_answer_tells(a) && !a->done; i++) {
+        if (first + i + 1 != a->n_told)
+            continue; // told before
+        pith_event event = {
+            .text = "", .token = s->tokens[a->n_told++], .prompt = true, .logprob = NAN};
+        if (i >= 0)
+            put_logprobs(a, rows + i * n_vocab, &event);
+        pith_error err = {0};
+        pith_status st = put_context_text(a, &event, &err);
+        if (st == PITH_OK)
+            emit(a, &event);
+        else
+            px_answer_fail(a, st, &err);
+    }
 }
 
 void px_answer_pool(pith_answer *a, px_chunk *chunk)

@@ -33,12 +33,19 @@ struct pith_answer {
     px_guesser guesser;
     px_gmatch match; // where the answer stands in request.grammar
     bool has_match;
+    uint64_t number; // of the engine's answers, in the order in which they came
+    int32_t share;   // the place of its key in the engine's shares
+    int64_t n_told;  // tokens of the context whose events were told
+    px_detok context_detok;
     double start; // times of px_now
     double first; // when the context was computed; 0: it is not yet
     double until; // deadline, 0: none
     bool done;    // result.finish or status is decided
     bool settled; // px_answer_settle was called
     bool served;  // by the last step: batch.c
+    bool entered; // it may take pages: plan.c
+    bool looked;  // at, for the step that is being planned
+    bool planned; // it has a part in it
     pith_status status;
     pith_error error;
 };
@@ -60,6 +67,23 @@ int64_t px_answer_pending(const pith_answer *a);
 
 /* Whether the context is still being computed, for the first time or, after a shift, again. */
 bool px_answer_reads(const pith_answer *a);
+
+/* No more of the context's tokens than these may be found computed. */
+int64_t px_answer_most_reused(const pith_answer *a);
+
+/* Looks in the cache again for what others have computed since. */
+void px_answer_look_up(pith_answer *a);
+
+/* Gives its pages up, to go on later: its tokens are then computed again. */
+void px_answer_pause(pith_answer *a);
+
+/* Whether events of its context's tokens are still to be told, for which rows of logits are needed;
+ * and of how many tokens from the first that is not computed they are not. */
+bool px_answer_tells(const pith_answer *a);
+int64_t px_answer_told(const pith_answer *a);
+
+/* Tells the tokens that follow those at [first, first + n), whose rows of logits these are. */
+void px_answer_tell(pith_answer *a, const float *rows, int64_t first, int64_t n);
 
 /* Has the chunk, the next of the context, pool what the request asks for. */
 void px_answer_pool(pith_answer *a, px_chunk *chunk);

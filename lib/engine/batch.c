@@ -3,13 +3,10 @@
 
 #include "base/mem.h"
 #include "engine/options.h"
+#include "engine/plan.h"
 #include "engine/step.h"
 
 #include <string.h>
-
-/* With a deadline, contexts are read in pieces of this many tokens, so that it is looked at now and
- * then; a number apart from time keeps results the same from run to run. */
-enum { DEADLINE_BATCH = 64 };
 
 /* ---- the list */
 
@@ -55,106 +52,6 @@ static void queue_anew(px_batch *b, const px_part *parts, int32_t n_parts)
             parts[i].answer->served = false;
             b->answers[n++] = parts[i].answer;
         }
-}
-
-/* ---- the plan of a step */
-
-typedef struct plan {
-    pith_engine *e;
-    int32_t n;            // parts and their chunks
-    int64_t n_tokens;     // of all chunks
-    int32_t n_rows;       // of logits
-    pith_answer *starved; // the last to come of those that the cache has no room for, or NULL
-    pith_error error;     // what the cache said of it
-} plan;
-
-/* Adds the next n tokens of an answer to the step, when the cache has room for them. */
-static void add_part(plan *p, pith_answer *a, int32_t n, int32_t n_rows)
-{
-    px_kv_seq *seq = &a->session->seq;
-    pith_error err = {0};
-    if (px_kv_seq_reserve(seq, n, &err) != PITH_OK) {
-        if (!p->starved || a->start >= p->starved->start) {
-            p->starved = a;
-            p->error = err;
-        }
-        return;
-    }
-    p->e->parts[p->n] = (px_part){.answer = a};
-    p->e->chunks[p->n] = (px_chunk){
-        .seq = seq, .tokens = a->session->tokens + seq->n_tokens, .n = n, .n_logits = n_rows};
-    if (a->sum)
-        px_answer_pool(a, &p->e->chunks[p->n]);
-    p->n++;
-    p->n_tokens += n;
-    p->n_rows += n_rows;
-}
-
-/* Those with one token to compute: they write, or their context lacks its last token. */
-static void plan_writers(plan *p, const px_batch *b)
-{
-    const px_engine_setup *setup = &p->e->setup;
-    for (int32_t i = 0; i < b->n; i++) {
-        if (p->n_tokens >= setup->n_batch || p->n_rows >= setup->max_logits)
-            return;
-        if (px_answer_pending(b->answers[i]) == 1)
-            add_part(p, b->answers[i], 1, b->answers[i]->request.max_tokens != 0);
-    }
-}
-
-/* Guesses behind the tokens of those who write, as far as there is room for them; those that were
- * planned first have the first choice. AUTO knows what a step costs that only writes. */
-static void plan_guesses(plan *p, const px_batch *b)
-{
-    pith_engine *e = p->e;
-    int32_t writers = p->n;
-    bool reading = b->n > p->n;
-    for (int32_t i = 0; i < writers; i++) {
-        pith_answer *a = e->parts[i].answer;
-        px_chunk *chunk = &e->chunks[i];
-        int64_t most = px_answer_most_draft(a);
-        if (most > e->setup.n_batch - p->n_tokens)
-            most = e->setup.n_batch - p->n_tokens;
-        if (most > e->setup.max_logits - p->n_rows - (reading ? 1 : 0))
-            most = e->setup.max_logits - p->n_rows - (reading ? 1 : 0);
-        /* Unless told otherwise, guesses do not change which kernels compute the step. */
-        if (a->request.max_draft == 0 && p->n_tokens <= e->exact_columns &&
-            most > e->exact_columns - p->n_tokens)
-            most = e->exact_columns - p->n_tokens;
-        if (most < 1 || (reading && a->request.speculation == PITH_SPECULATE_AUTO))
-            continue;
-        int32_t n = px_guess(a, (int32_t)most, p->n_tokens, writers);
-        if (n == 0 || px_kv_seq_reserve(chunk->seq, 1 + n, NULL) != PITH_OK)
-            continue;
-        e->parts[i].n_draft = n;
-        chunk->n += n;
-        chunk->n_logits += n;
-        p->n_tokens += n;
-        p->n_rows += n;
-    }
-}
-
-static void plan_readers(plan *p, const px_batch *b)
-{
-    const px_engine_setup *setup = &p->e->setup;
-    int64_t room = setup->n_batch - p->n_tokens;
-    if (p->n > 0 && room > setup->prompt_batch)
-        room = setup->prompt_batch;
-    for (int32_t i = 0; i < b->n && room > 0; i++) {
-        pith_answer *a = b->answers[i];
-        int64_t pending = px_answer_pending(a);
-        if (pending == 1)
-            continue;
-        int64_t most = a->until > 0 && room > DEADLINE_BATCH ? DEADLINE_BATCH : room;
-        int64_t n = pending < most ? pending : most;
-        bool last = n == pending && a->request.max_tokens != 0;
-        if (last && p->n_rows >= setup->max_logits) {
-            last = false;
-            n--; // the row of logits must wait, and its token with it
-        }
-        add_part(p, a, (int32_t)n, last ? 1 : 0);
-        room -= n;
-    }
 }
 
 /* ---- a step */
@@ -222,14 +119,19 @@ static pith_status run_parts(pith_engine *e, int32_t first, int32_t n, pith_erro
     double plain = px_costs_of(&e->costs, n); // a step without guesses
     for (int32_t i = 0; i < n; i++) {
         const px_part *part = &e->parts[first + i];
-        if (chunks[i].n_logits > 0) {
-            int32_t wrote = take_rows(e, part, rows);
+        pith_answer *a = part->answer;
+        const pith_session *s = a->session;
+        int64_t n_rows = chunks[i].n_logits, n_vocab = e->model->hp.n_vocab;
+        if (n_rows > 0 && px_answer_tells(a))
+            px_answer_tell(a, rows, s->seq.n_tokens - n_rows, n_rows);
+        bool writes = n_rows > 0 && s->seq.n_tokens >= s->n_tokens && a->request.max_tokens != 0;
+        if (writes && !a->done) {
+            int32_t wrote = take_rows(e, part, rows + (n_rows - 1 - part->n_draft) * n_vocab);
             if (part->n_draft > 0 && seconds > 0 && plain > 0)
-                part->answer->result.saved_seconds +=
-                    wrote * plain - seconds - part->answer->guesser.draft_seconds;
+                a->result.saved_seconds += wrote * plain - seconds - a->guesser.draft_seconds;
         }
-        px_session_note(part->answer->session);
-        rows += (int64_t)chunks[i].n_logits * e->model->hp.n_vocab;
+        px_session_note(a->session);
+        rows += n_rows * n_vocab;
     }
     return PITH_OK;
 }
@@ -245,16 +147,37 @@ static void run_alone(pith_engine *e, int32_t i)
         px_answer_fail(a, st, &err);
 }
 
+/* When nobody can move for want of pages: of several that hold some, the one that came last gives
+ * its own up. False: there is at most one. */
+static bool pause_last(pith_engine *e, const px_batch *b)
+{
+    pith_answer *last = NULL;
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n; i++) {
+        pith_answer *a = b->answers[i];
+        if (a->session->seq.n_pages == 0)
+            continue;
+        n++;
+        if (!last || a->number > last->number)
+            last = a;
+    }
+    if (n < 2)
+        return false;
+    px_answer_pause(last);
+    e->n_paused++;
+    return true;
+}
+
 void px_batch_step(pith_engine *e, px_batch *b)
 {
     for (int32_t i = 0; i < b->n; i++)
         px_answer_look(b->answers[i]);
     settle(b);
     px_heap_forbid();
-    plan p = {.e = e};
-    plan_writers(&p, b);
-    plan_guesses(&p, b);
-    plan_readers(&p, b);
+    px_plan p;
+    do
+        px_plan_make(e, b, &p);
+    while (p.n == 0 && p.starved && pause_last(e, b));
     if (p.n == 0 && p.starved)
         px_answer_fail(p.starved, p.error.status, &p.error);
     if (p.n == 1) {
@@ -268,6 +191,7 @@ void px_batch_step(pith_engine *e, px_batch *b)
     }
     px_heap_allow();
     queue_anew(b, e->parts, p.n);
+    px_shares_level(&e->shares);
     settle(b);
 }
 
@@ -343,6 +267,11 @@ pith_status pith_engine_run(pith_engine *engine, int32_t *n_left, pith_error *er
     if (n_left)
         *n_left = engine->batch.n;
     return PITH_OK;
+}
+
+pith_fit pith_engine_would_fit(const pith_engine *engine, int64_t n_tokens, int64_t max_tokens)
+{
+    return engine && n_tokens >= 0 ? px_plan_fits(engine, n_tokens, max_tokens) : PITH_FIT_NEVER;
 }
 
 bool pith_answer_is_done(const pith_answer *answer)

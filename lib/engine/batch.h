@@ -1,18 +1,12 @@
 /*
- * batch: the one loop that writes answers: which tokens of which answers make up the next step,
- * and what is done with its logits. pith_generate runs it with a list of one, pith_engine_run with
- * all that are in flight.
+ * batch: the one loop that writes answers: a step is planned (plan.h) and computed, and its logits
+ * become tokens. pith_generate runs it with a list of one, pith_engine_run with all that are in
+ * flight.
  *
- *   step   | one token of every answer that is being written, with guesses behind it |
- *          | pieces of contexts that are still being read, in turn, as far as there is room |
+ * Answers stand in the list in the order in which they were last served, longest ago first.
  *
- * Those who write come first. A step that writes for somebody takes at most prompt_batch tokens of
- * contexts, so that nobody waits long for his next token; a step that writes for nobody is filled.
- * Answers stand in the list in the order in which they were last served, longest ago first: where
- * not all fit, the next step begins with those that were left out.
- *
- * An answer for which the cache has no room waits while others move; when nobody can, the one
- * that came last fails.
+ * An answer for which the cache has no room waits while others move. When nobody can, the one that
+ * came last gives its pages up and is computed again later; when there is but one, it fails.
  */
 #ifndef PX_ENGINE_BATCH_H
 #define PX_ENGINE_BATCH_H

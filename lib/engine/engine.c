@@ -6,8 +6,8 @@
 #include "engine/engine.h"
 
 #include "base/mem.h"
+#include "engine/answer.h"
 #include "engine/options.h"
-#include "engine/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,6 @@ enum {
     DEFAULT_BATCH = 192, // 512 reads prompts 3 % faster and takes 19 MiB more (1B)
     DEFAULT_LOGITS = 32,
     DEFAULT_SESSIONS = 64,
-    DEFAULT_PROMPT_BATCH = 64,
     SPARE_SESSIONS = 4, // contexts of address space for prefixes
     IDLE_SHARE = 4,     // of free memory, without a limit on the cache
     MOST_BATCH = 65536,
@@ -96,14 +95,14 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
         .max_sessions = o.max_sessions ? o.max_sessions : DEFAULT_SESSIONS,
         .kv_bytes = o.kv_bytes,
         .no_prefix_cache = o.no_prefix_cache,
-        .prompt_batch = o.prompt_batch ? o.prompt_batch : DEFAULT_PROMPT_BATCH,
+        .prompt_batch = o.prompt_batch,
     };
     st = in_range("n_ctx", out->n_ctx, PX_MAX_CONTEXT, err);
     if (st == PITH_OK)
         st = in_range("n_batch", out->n_batch, MOST_BATCH, err);
     if (st == PITH_OK)
         st = in_range("max_sessions", out->max_sessions, MOST_SESSIONS, err);
-    if (st == PITH_OK)
+    if (st == PITH_OK && out->prompt_batch != 0)
         st = in_range("prompt_batch", out->prompt_batch, MOST_BATCH, err);
     if (st != PITH_OK)
         return st;
@@ -173,7 +172,9 @@ static pith_status fill(pith_engine *e, pith_error *err)
     e->chunks = px_malloc(n, sizeof *e->chunks);
     e->parts = px_malloc(n, sizeof *e->parts);
     e->batch.answers = px_malloc(n, sizeof *e->batch.answers);
-    bool made = e->chunks && e->parts && e->batch.answers;
+    e->shares =
+        (px_shares){.items = px_calloc(n, sizeof *e->shares.items), .most = setup->max_sessions};
+    bool made = e->chunks && e->parts && e->batch.answers && e->shares.items;
     return made ? PITH_OK : px_fail_memory(err, "an engine's steps");
 }
 
@@ -247,6 +248,7 @@ void pith_engine_free(pith_engine *engine)
     px_free(engine->chunks);
     px_free(engine->parts);
     px_free(engine->batch.answers);
+    px_free(engine->shares.items);
     px_free(engine);
 }
 
@@ -275,6 +277,14 @@ pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err)
     return PITH_OK;
 }
 
+static int32_t waiting(const px_batch *b)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n; i++)
+        n += !b->answers[i]->entered;
+    return n;
+}
+
 pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *out, pith_error *err)
 {
     px_error_clear(err);
@@ -298,6 +308,9 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .cache_tokens = cache.n_tokens,
         .n_cache_hits = cache.n_hits,
         .n_cache_evicted = cache.n_evicted,
+        .n_submitted = engine->n_answers,
+        .n_paused = engine->n_paused,
+        .n_waiting = waiting(&engine->batch),
         .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
         .n_sessions = engine->n_sessions,
         .n_answers = engine->batch.n,

@@ -10,6 +10,7 @@
 #include "engine/cache.h"
 #include "engine/candidates.h"
 #include "engine/model.h"
+#include "engine/shares.h"
 #include "engine/spec.h"
 #include "kern/ops.h"
 #include "model/decoder.h"
@@ -24,8 +25,8 @@ typedef struct px_engine_setup {
     int32_t max_logits;
     int32_t max_sessions;
     px_dtype k_type, v_type;
-    uint64_t kv_bytes; // limit; 0: none
-    int32_t prompt_batch;
+    uint64_t kv_bytes;    // limit; 0: none
+    int32_t prompt_batch; // 0: by plan.c
     bool no_prefix_cache;
 } px_engine_setup;
 
@@ -60,13 +61,15 @@ struct pith_engine {
     px_chunk *chunks; // [max_sessions] of the step at hand
     px_part *parts;   // [max_sessions] of the step at hand
     px_batch batch;   // answers in flight, room for max_sessions
+    px_shares shares; // of their keys
     px_costs costs;
     int32_t exact_columns; // steps of up to so many give each column the bits that it has alone
     pith_engine *draft;    // with the draft model, or NULL
     bool borrows_pool;     // the pool is another engine's
     int32_t n_sessions;
     uint64_t n_steps, n_computed, n_generated, n_drafted, n_accepted; // pith_engine_info
-    bool busy;                                                        // inside a call
+    uint64_t n_answers, n_paused;
+    bool busy; // inside a call
 };
 
 /* As pith_engine_new; pool: another engine's to compute with, which outlives this one, or NULL. */

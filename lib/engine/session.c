@@ -212,6 +212,12 @@ int64_t px_session_look_up(pith_session *s, int64_t most)
     return s->seq.n_tokens - before;
 }
 
+void px_session_pause(pith_session *s)
+{
+    px_session_leave(s);
+    truncate_to(s, 0);
+}
+
 /* ---- placing */
 
 /* Tokens to leave out behind n_keep so that n fit. */

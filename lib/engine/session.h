@@ -73,6 +73,10 @@ void px_session_leave(pith_session *s);
  * Returns how many more are computed now. */
 int64_t px_session_look_up(pith_session *s, int64_t most);
 
+/* Forgets all that is computed, which the cache of prefixes keeps as long as it can; the tokens
+ * stay listed. */
+void px_session_pause(pith_session *s);
+
 /* Appends one pending token; the last one must be computed. */
 void px_session_append(pith_session *s, int32_t token);
 

@@ -4,6 +4,7 @@
 #include "stories.h"
 
 #include "base/mem.h"
+#include "engine/session.h"
 
 enum { N = 10 };
 
@@ -150,6 +151,7 @@ static void long_contexts_do_not_stall_those_who_write(void **state)
     pith_engine_options eo = engine_options(600);
     eo.n_batch = 100;
     eo.prompt_batch = 20;
+    eo.no_prefix_cache = true; // both contexts are the same, and are to be computed twice
     pith_engine *e = engine_with(eo);
     pith_session *writer = session_of(e, PITH_OVERFLOW_ERROR, 0);
     pith_session *readers[2];
@@ -234,6 +236,58 @@ static void nobody_is_left_out(void **state)
         pith_session_free(s[i]);
     }
     pith_engine_free(e);
+}
+
+/* Four answers of one key have together as much as the one of another, of rows as of the steps that
+ * read contexts; and who comes late owes nothing for what others had before. */
+static void keys_share_evenly(void **state)
+{
+    (void)state;
+    need_model();
+    enum { MANY = 5 };
+    static said out[MANY];
+    for (int reads = 0; reads < 2; reads++) {
+        pith_engine_options eo = engine_options(512);
+        eo.max_logits = 1;
+        eo.n_batch = reads ? 10 : 0;
+        eo.no_prefix_cache = true;
+        pith_engine *e = engine_with(eo);
+        pith_session *s[MANY];
+        pith_answer *a[MANY];
+        ids context = ids_of(PROMPT), long_one = {.n = 400};
+        for (int i = 0; i < 400; i++)
+            long_one.id[i] = 3 + i;
+        for (int i = 0; i < MANY; i++) {
+            s[i] = session_of(e, PITH_OVERFLOW_ERROR, 0);
+            pith_request r = request(reads ? &long_one : &context, 100, &out[i]);
+            r.ignore_end = true;
+            r.key = i == 4 ? 7 : 3;
+            if (i == 4) // others have had much by then
+                for (int step = 0; step < 50; step++)
+                    run(e);
+            a[i] = submit(s[i], &r);
+        }
+        int64_t before[MANY], had[MANY];
+        for (int i = 0; i < MANY; i++) {
+            pith_result r = PITH_INIT(pith_result);
+            assert_int_equal(pith_answer_get_result(a[i], &r, NULL), PITH_E_BUSY);
+            before[i] = reads ? s[i]->seq.n_tokens : out[i].n;
+        }
+        for (int step = 0; step < 40; step++)
+            run(e);
+        for (int i = 0; i < MANY; i++)
+            had[i] = (reads ? s[i]->seq.n_tokens : out[i].n) - before[i];
+        /* 40 steps of a row, or of 10 tokens: half of them for each key. */
+        int64_t half = reads ? 200 : 20;
+        assert_in_range(had[4], half - half / 10, half + half / 10);
+        for (int i = 0; i < 4; i++)
+            assert_in_range(had[i], half / 4 - half / 10, half / 4 + half / 10);
+        for (int i = 0; i < MANY; i++) {
+            pith_answer_free(a[i]);
+            pith_session_free(s[i]);
+        }
+        pith_engine_free(e);
+    }
 }
 
 /* ---- one among many */
@@ -362,7 +416,7 @@ static void a_full_cache_makes_wait(void **state)
     pith_plan plan = PITH_INIT(pith_plan);
     plan.n_ctx = 128;
     assert_ok(pith_model_plan(model, &plan, &err));
-    pith_engine_options eo = engine_options(0);
+    pith_engine_options eo = engine_options(512);
     eo.k_type = eo.v_type = "f16";
     eo.kv_bytes = plan.kv_bytes; // two pages of 64 tokens
     pith_engine *e = engine_with(eo);
@@ -389,7 +443,8 @@ static void a_full_cache_makes_wait(void **state)
     }
     result_of(a[2], PITH_OK);
     assert_memory_equal(out[2].tokens, expected.tokens, 20 * sizeof expected.tokens[0]);
-    /* Nobody can move: the one that came last fails, and the other has its page. */
+    /* The second waits for the first, whose session then keeps both pages: nobody can move, and it
+     * fails. */
     s[0] = session_of(e, PITH_OVERFLOW_ERROR, 0);
     pith_answer_free(a[0]);
     pith_answer_free(a[1]);
@@ -404,12 +459,27 @@ static void a_full_cache_makes_wait(void **state)
     while (run(e) > 0) {
     }
     result_of(a[2], PITH_E_MEMORY);
-    assert_int_equal(out[2].n, 5); // 64 tokens fit, and the 65th was chosen
-    int64_t n;
-    pith_session_get_tokens(s[1], &n);
-    assert_int_equal(out[1].n, 5);
-    result_of(a[1], PITH_E_MEMORY); // its fellow's session keeps the other page
+    assert_non_null(strstr(err.text, "KV cache is full: 2 pages"));
+    assert_int_equal(out[2].n, 0);
+    result_of(a[1], PITH_OK);
+    assert_int_equal(out[1].n, 20);
     pith_answer_free(a[1]);
+    pith_answer_free(a[2]);
+    assert_ok(pith_session_set(s[1], NULL, 0, 0, NULL, &err));
+    r = request(&both, 20, &out[2]);
+    a[2] = submit(s[2], &r);
+    while (run(e) > 0) {
+    }
+    result_of(a[2], PITH_OK);
+    assert_memory_equal(out[2].tokens, out[1].tokens, 20 * sizeof out[1].tokens[0]);
+    /* What can never fit fails, having used all that there is. */
+    pith_answer_free(a[2]);
+    r = request(&both, 100, &out[2]);
+    a[2] = submit(s[2], &r);
+    while (run(e) > 0) {
+    }
+    result_of(a[2], PITH_E_MEMORY);
+    assert_int_equal(out[2].n, 2 * 64 - 60 + 1); // the last one is chosen, not computed
     pith_answer_free(a[2]);
     for (int i = 0; i < 3; i++)
         pith_session_free(s[i]);
@@ -566,6 +636,7 @@ int main(void)
         cmocka_unit_test(each_answer_is_as_alone),
         cmocka_unit_test(long_contexts_do_not_stall_those_who_write),
         cmocka_unit_test(nobody_is_left_out),
+        cmocka_unit_test(keys_share_evenly),
         cmocka_unit_test(one_ends_and_the_others_go_on),
         cmocka_unit_test(one_fails_and_the_others_go_on),
         cmocka_unit_test(a_full_cache_makes_wait),

@@ -224,6 +224,167 @@ static void the_oldest_makes_room(void **state)
     pith_engine_free(e);
 }
 
+/* ---- in flight together */
+
+static pith_answer *submit(pith_session *s, const pith_request *r)
+{
+    pith_answer *a;
+    assert_ok(pith_session_submit(s, r, &a, &err));
+    return a;
+}
+
+static int32_t run(pith_engine *e)
+{
+    int32_t left = -1;
+    assert_ok(pith_engine_run(e, &left, &err));
+    return left;
+}
+
+/* Several that begin alike and come together: what they share is computed once, by whoever is
+ * ahead, also when that one is cancelled on the way. */
+static void what_is_alike_is_computed_once(void **state)
+{
+    (void)state;
+    need_model();
+    enum { N = 4, COMMON = 300 };
+    static said out[N], expected[N];
+    for (int cancel = 0; cancel < 2; cancel++) {
+        pith_engine_options o = engine_options(512);
+        o.n_batch = 100;
+        o.no_prefix_cache = true;
+        pith_engine *plain = engine_with(o);
+        o.no_prefix_cache = false;
+        pith_engine *e = engine_with(o);
+        pith_session *s[N];
+        pith_answer *a[N];
+        ids text[N];
+        for (int i = 0; i < N; i++) {
+            text[i] = text_of(30, COMMON);
+            for (int j = 0; j < 10; j++)
+                text[i].id[text[i].n++] = 100 + i; // the ends differ
+            pith_session *alone = session_of(plain, PITH_OVERFLOW_ERROR, 0);
+            answer(alone, &text[i], 8, &expected[i]);
+            pith_session_free(alone);
+            s[i] = session_of(e, PITH_OVERFLOW_ERROR, 0);
+            pith_request r = request(&text[i], 8, &out[i]);
+            r.ignore_end = true;
+            a[i] = submit(s[i], &r);
+        }
+        run(e);
+        run(e); // two pages of the first
+        assert_int_equal(info_of(e).n_computed, 200);
+        if (cancel)
+            pith_session_cancel(s[0]);
+        while (run(e) > 0) {
+        }
+        /* Four whole pages once; the fifth, of which 44 tokens are common, by each. */
+        int64_t each = COMMON + 10 - 4 * PAGE, through = cancel ? N - 1 : N;
+        uint64_t most = (uint64_t)(4 * PAGE + through * (each + 8 - 1));
+        if (!cancel)
+            assert_int_equal(info_of(e).n_computed, most);
+        else // the part of a page that the first had begun is lost with it
+            assert_in_range(info_of(e).n_computed, most, most + PAGE);
+        for (int i = 0; i < N; i++) {
+            pith_result r = PITH_INIT(pith_result);
+            assert_ok(pith_answer_get_result(a[i], &r, &err));
+            if (i > 0 || !cancel) {
+                assert_same_answer(&out[i], &expected[i]);
+                if (i > 0) // who follows the cancelled one finds what that one has done
+                    assert_int_equal(r.n_reused, (cancel && i == 1 ? 3 : 4) * PAGE);
+            }
+            pith_answer_free(a[i]);
+            pith_session_free(s[i]);
+        }
+        assert_int_equal(info_of(e).cache_bytes, info_of(e).kv_bytes);
+        pith_engine_free(plain);
+        pith_engine_free(e);
+    }
+}
+
+/* Answers that outgrow the cache together: the one that came last gives its pages up, goes on when
+ * there are some, and says what it would have said. */
+static void who_came_last_makes_room(void **state)
+{
+    (void)state;
+    need_model();
+    enum { N = 3, LENGTH = 170 };
+    static said out[N], expected[N];
+    pith_plan plan = PITH_INIT(pith_plan);
+    plan.n_ctx = 7 * PAGE;
+    plan.kv_type = "f32";
+    assert_ok(pith_model_plan(model, &plan, &err));
+    for (int cached = 0; cached < 2; cached++) {
+        pith_engine_options o = engine_options(512);
+        pith_engine *plain = engine_with(o);
+        o.kv_bytes = plan.kv_bytes; // seven pages; each will need four, and two to begin
+        o.no_prefix_cache = !cached;
+        pith_engine *e = engine_with(o);
+        pith_session *s[N];
+        pith_answer *a[N];
+        for (int i = 0; i < N; i++) {
+            ids text = text_of(40 + (uint64_t)i, 50);
+            pith_session *alone = session_of(plain, PITH_OVERFLOW_ERROR, 0);
+            answer(alone, &text, LENGTH, &expected[i]);
+            pith_session_free(alone);
+            s[i] = session_of(e, PITH_OVERFLOW_ERROR, 0);
+            pith_request r = request(&text, LENGTH, &out[i]);
+            r.ignore_end = true;
+            a[i] = submit(s[i], &r);
+        }
+        for (int32_t left = N; left > 0;) {
+            left = run(e);
+            assert_true(info_of(e).kv_bytes <= plan.kv_bytes);
+            for (int i = 0; i < N; i++) // as a server does
+                if (s[i] && pith_answer_is_done(a[i])) {
+                    pith_session_free(s[i]);
+                    s[i] = NULL;
+                }
+        }
+        assert_true(info_of(e).n_paused >= 1);
+        for (int i = 0; i < N; i++) {
+            assert_ok(pith_answer_get_result(a[i], NULL, &err));
+            assert_same_answer(&out[i], &expected[i]);
+            pith_answer_free(a[i]);
+        }
+        assert_ok(pith_engine_clear_cache(e, &err));
+        assert_int_equal(info_of(e).kv_bytes, 0);
+        pith_engine_free(plain);
+        pith_engine_free(e);
+    }
+}
+
+static void a_server_can_ask_first(void **state)
+{
+    (void)state;
+    need_model();
+    pith_plan plan = PITH_INIT(pith_plan);
+    plan.n_ctx = 4 * PAGE;
+    plan.kv_type = "f32";
+    assert_ok(pith_model_plan(model, &plan, &err));
+    pith_engine_options o = engine_options(512);
+    o.kv_bytes = plan.kv_bytes; // four pages
+    pith_engine *e = engine_with(o);
+    assert_int_equal(pith_engine_would_fit(e, 128, 128), PITH_FIT_NOW);
+    assert_int_equal(pith_engine_would_fit(e, 129, 128), PITH_FIT_NEVER);
+    assert_int_equal(pith_engine_would_fit(e, 192, -1), PITH_FIT_NOW);
+    assert_int_equal(pith_engine_would_fit(e, 513, 0), PITH_FIT_NEVER); // the context is 512
+    ids text = text_of(50, 100);
+    pith_session *s = session_of(e, PITH_OVERFLOW_ERROR, 0);
+    pith_request r = request(&text, 20, NULL);
+    pith_answer *a = submit(s, &r);
+    /* It will take two pages, before and after its first step. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(info_of(e).n_waiting, i == 0);
+        assert_int_equal(pith_engine_would_fit(e, 100, 28), PITH_FIT_NOW);
+        assert_int_equal(pith_engine_would_fit(e, 100, 29), PITH_FIT_LATER);
+        run(e);
+    }
+    pith_session_free(s); // its pages stay in the cache, which does not count
+    assert_int_equal(pith_engine_would_fit(e, 128, 128), PITH_FIT_NOW);
+    pith_answer_free(a);
+    pith_engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +392,9 @@ int main(void)
         cmocka_unit_test(logits_are_the_same),
         cmocka_unit_test(what_is_not_found),
         cmocka_unit_test(the_oldest_makes_room),
+        cmocka_unit_test(what_is_alike_is_computed_once),
+        cmocka_unit_test(who_came_last_makes_room),
+        cmocka_unit_test(a_server_can_ask_first),
     };
     return cmocka_run_group_tests(tests, NULL, close_model);
 }
