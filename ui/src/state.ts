@@ -194,7 +194,25 @@ export class App {
     const turn = chat.turns[at];
     if (!turn || this.answers.value.has(chat.id)) return;
     const title = at === 0 && !chat.named ? titleOf(text) || chat.title : chat.title;
+    const lost = chat.turns.length - at - 2;
+    if (lost > 0) this.tell({ text: `${lost + 1} turns gave way to the new answer.`, undo: () => void this.goBackTo(chat) });
     this.ask(this.change({ ...chat, title, turns: [...chat.turns.slice(0, at), { ...turn, text, at: Date.now() }] }));
+  }
+
+  /** The chat as it was; what is being written for it is dropped. */
+  private goBackTo(chat: Chat): void {
+    this.drop(chat.id);
+    this.change(chat);
+  }
+
+  /** Ends an answer that nobody waits for any more; nothing of it is kept. */
+  private drop(id: string): void {
+    const answer = this.answers.value.get(id);
+    if (!answer) return;
+    const rest = new Map(this.answers.value);
+    rest.delete(id);
+    this.answers.value = rest;
+    answer.stop();
   }
 
   /** What the tools returned that an answer called. */
@@ -213,7 +231,7 @@ export class App {
       this.api,
       { model: this.modelOf(chat), messages: messagesOf(chat), params: chat.params, tools: Array.isArray(tools) ? tools : [] },
       () => {
-        this.drawSoon();
+        this.drawSoon(answer.turn.text.length);
         const end = answer.turn.text.lastIndexOf("\n\n");
         if (end > said) {
           this.say(speakable(answer.turn.text.slice(said, end)));
@@ -246,21 +264,23 @@ export class App {
   private async place(id: string, turn: Turn): Promise<void> {
     const shown = this.chat.value.id === id;
     const chat = shown ? this.chat.value : await this.keep.get(id);
-    if (!chat || !this.answers.value.has(id)) return;
+    if (!chat || this.answers.value.get(id)?.turn.id !== turn.id) return;
     const whole = { ...chat, updated: Date.now(), turns: [...chat.turns.filter((t) => t.id !== turn.id), turn] };
     if (this.chat.value.id === id) this.chat.value = whole;
     await this.save(whole);
   }
 
-  private drawSoon(): void {
+  /** A picture soon: with the next frame, but later for long answers, which take longer to draw. */
+  private drawSoon(length: number): void {
     if (this.framed) return;
     this.framed = true;
     const draw = (): void => {
       this.framed = false;
       this.frame.value++;
     };
-    if (document.visibilityState === "visible") requestAnimationFrame(draw);
-    else setTimeout(draw, 500);
+    const gap = document.visibilityState === "visible" ? Math.min(length / 400, 300) : 500;
+    if (gap < 16) requestAnimationFrame(draw);
+    else setTimeout(draw, gap);
   }
 
   say(text: string): void {
@@ -306,13 +326,7 @@ export class App {
   async remove(id: string): Promise<void> {
     const chat = await this.keep.get(id);
     if (!chat) return;
-    const running = this.answers.value.get(id);
-    if (running) {
-      const rest = new Map(this.answers.value);
-      rest.delete(id);
-      this.answers.value = rest;
-      running.stop();
-    }
+    this.drop(id);
     await this.keep.remove(id);
     if (this.chat.value.id === id) this.newChat();
     await this.refreshHeads();

@@ -2,7 +2,7 @@
 // a real model. Each case has a browser context of its own, so nothing is left over from another.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
@@ -106,12 +106,18 @@ page("a question is edited and an answer made anew", {}, async (p, mock) => {
   await p.locator(".prose:has-text('You said: changed')").waitFor();
   assert.equal(await p.locator(".turn").count(), 2);
   assert.deepEqual(mock.state.asked.at(-1).messages, [{ role: "user", content: "changed" }]);
+  await p.click(".toast:has-text('3 turns gave way') >> text=Undo");
+  await p.locator(".prose:has-text('You said: second')").waitFor();
+  assert.equal(await p.locator(".turn").count(), 4);
+  await p.reload();
+  await p.locator(".prose:has-text('You said: second')").waitFor();
   const before = mock.state.asked.length;
   await p.getByLabel("Answer again").click();
-  await p.locator(".turn.theirs:not(.writing)").waitFor();
-  await p.waitForFunction(() => !document.querySelector(".writing"));
+  for (let i = 0; i < 500 && mock.state.asked.length === before; i++) await p.waitForTimeout(20);
+  await p.waitForFunction(() => !document.querySelector(".writing") && document.querySelectorAll(".turn").length === 4);
   assert.equal(mock.state.asked.length, before + 1);
-  assert.equal(await p.locator(".turn").count(), 2);
+  assert.equal(mock.state.asked.at(-1).messages.length, 3);
+  assert.equal(await p.locator(".turn").count(), 4);
 });
 
 page("history outlives a reload; renamed, deleted, brought back", {}, async (p, mock) => {
@@ -439,6 +445,7 @@ page("what is written is also said, in whole sentences", {}, async (p, mock) => 
 const noProgram =
   noBrowser || (!existsSync(program) && `${program} is not built`) || (!existsSync(model) && `${model} is not there`);
 const running = [];
+const home = mkdtempSync(join(tmpdir(), "pith-ui-"));
 let realUrl = "";
 let lockedUrl = "";
 
@@ -453,7 +460,10 @@ const freePort = () =>
 /** Starts `pith serve`; returns its address. */
 async function startPith(...more) {
   const port = await freePort();
-  const process = spawn(program, ["serve", model, "--port", String(port), ...more], { stdio: ["ignore", "ignore", "pipe"] });
+  const process = spawn(program, ["serve", model, "--port", String(port), ...more], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...globalThis.process.env, HOME: home, PITH_HOME: home }, // no models of whoever runs this
+  });
   running.push(process);
   let text = "";
   process.stderr.on("data", (piece) => (text += piece));
@@ -563,7 +573,7 @@ let good = false;
 try {
   if (!noBrowser) browser = await launch();
   if (!noProgram) {
-    const keys = join(mkdtempSync(join(tmpdir(), "pith-ui-")), "keys");
+    const keys = join(home, "keys");
     writeFileSync(keys, "open-sesame:test\n");
     [realUrl, lockedUrl] = await Promise.all([startPith(), startPith("--api-key-file", keys)]);
   }
@@ -573,5 +583,6 @@ try {
 } finally {
   await browser?.close();
   for (const process of running) process.kill();
+  rmSync(home, { recursive: true, force: true });
 }
 process.exit(good ? 0 : 1);

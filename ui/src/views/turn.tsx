@@ -3,12 +3,12 @@ import { Component } from "preact";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Answer } from "../answer.ts";
+import { copyText } from "../clipboard.ts";
 import * as format from "../format.ts";
 import { blocksOf, htmlOf } from "../markdown.ts";
 import type { Block } from "../markdown.ts";
 import { app } from "../state.ts";
 import type { Attachment, Stats, ToolCall, Turn } from "../types.ts";
-import { copyText } from "./chat.tsx";
 import * as Icon from "./icons.tsx";
 
 class BlockView extends Component<{ block: Block }> {
@@ -203,7 +203,7 @@ export function AssistantTurn({ turn, last, writing }: { turn: Turn; last: boole
         {writing && empty && <p class="waiting">Reading…</p>}
         {!writing && empty && !turn.error && turn.finish !== "stopped" && !cut && <p class="waiting">The model ended its answer without a word.</p>}
         {turn.error && (
-          <p class="problem" role="alert">
+          <p class="problem">
             <span>{turn.error}</span>
             {last && (
               <button type="button" class="quiet" onClick={() => app.retry(turn.id)}>
