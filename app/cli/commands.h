@@ -14,6 +14,7 @@ int cli_cmd_bench(int argc, char **argv);
 int cli_cmd_imatrix(int argc, char **argv);
 int cli_cmd_serve(int argc, char **argv);
 int cli_cmd_info(int argc, char **argv);
+int cli_cmd_advise(int argc, char **argv);
 int cli_cmd_pull(int argc, char **argv);
 int cli_cmd_create(int argc, char **argv);
 int cli_cmd_list(int argc, char **argv);
