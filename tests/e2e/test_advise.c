@@ -65,9 +65,9 @@ static void what_does_not_fit_is_said(void **state)
 static void words_choose(void **state)
 {
     (void)state;
-    json_t *o = ok_json(test_pith(NULL, "advise", "--license", "mit", "--ctx", "100000",
-                                  "--memory", "1000", "--min-speed", "0", "--max-wait", "1000000",
-                                  "--type", "q4_k_m", "--json", NULL));
+    json_t *o = ok_json(test_pith(NULL, "advise", "--license", "mit", "--ctx", "100000", "--memory",
+                                  "1000", "--min-speed", "0", "--max-wait", "1000000", "--type",
+                                  "q4_k_m", "--json", NULL));
     json_t *m;
     size_t i;
     json_array_foreach(json_object_get(o, "models"), i, m)
@@ -89,8 +89,8 @@ static void a_model_costs_what_its_plan_says(void **state)
 {
     (void)state;
     const char *model = test_source("tests/golden/models/llama32");
-    json_t *o = ok_json(test_pith(NULL, "advise", model, "-c", "64", "--prompt", "16", "--json",
-                                  NULL));
+    json_t *o =
+        ok_json(test_pith(NULL, "advise", model, "-c", "64", "--prompt", "16", "--json", NULL));
     json_t *seen = ok_json(test_pith(NULL, "inspect", model, "-c", "64", "--json", NULL));
     json_t *memory = json_object_get(seen, "memory");
     assert_non_null(memory);
