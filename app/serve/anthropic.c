@@ -8,6 +8,7 @@ static const serve_dialect MESSAGES = {
     .stream_type = "text/event-stream",
     .state_bytes = sizeof(serve_anthropic_state),
     .parse = serve_anthropic_parse,
+    .check = serve_anthropic_check,
     .begin = serve_anthropic_begin,
     .event = serve_anthropic_event,
     .end = serve_anthropic_end,

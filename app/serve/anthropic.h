@@ -26,6 +26,8 @@ typedef struct serve_anthropic_state {
 
 bool serve_anthropic_parse(serve_job *job, px_json body, serve_problem *problem);
 bool serve_anthropic_parse_count(serve_job *job, px_json body, serve_problem *problem);
+/* Tells the log of thinking that was asked for and that the model cannot do. */
+bool serve_anthropic_check(serve_server *server, serve_job *job, serve_problem *problem);
 void serve_anthropic_begin(serve_job *job, px_buf *out);
 void serve_anthropic_event(serve_job *job, const serve_event *event, px_buf *out);
 void serve_anthropic_end(serve_job *job, px_buf *out);

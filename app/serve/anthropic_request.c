@@ -1,5 +1,7 @@
 /* anthropic_request: the body of POST /v1/messages becomes a request. See anthropic.h. */
 #include "serve/anthropic.h"
+#include "serve/log.h"
+#include "serve/models.h"
 #include "serve/turns.h"
 
 #include <stdio.h>
@@ -384,5 +386,16 @@ bool serve_anthropic_parse_count(serve_job *job, px_json body, serve_problem *pr
     if (!parse_prompt(job, body, problem))
         return false;
     job->request.max_tokens = 0;
+    return true;
+}
+
+/* Clients ask for thinking by the model's name that they believe in; refusing would lock them out.
+ */
+bool serve_anthropic_check(serve_server *server, serve_job *job, serve_problem *problem)
+{
+    (void)problem;
+    if (job->request.think == 1 && !(pith_model_capabilities(job->model->model) & PITH_CAN_THINK))
+        serve_log_note(server, "thinking was asked of model '%s', whose template has none",
+                       job->model->name);
     return true;
 }

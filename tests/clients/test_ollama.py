@@ -177,7 +177,7 @@ def a_template_is_used(server):
 def a_suffix_needs_a_model_for_it(server):
     error = raises(ollama.ResponseError, lambda: client(server).generate("qwen", "def f(", suffix="return 1"))
     equal(error.status_code, 400)
-    assert "insert" in error.error, error
+    assert "suffix" in error.error, error
 
 
 @case
