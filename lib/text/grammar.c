@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "text/grammar_gbnf.h"
 #include "text/grammar_json.h"
+#include "text/grammar_regex.h"
+#include "text/grammar_schema.h"
 
 #include <pthread.h>
 
@@ -17,9 +19,19 @@ struct px_grammar {
     bool has_lock, has_masks;
 };
 
+static pith_status put_root(px_grules *rules, const px_gexpr *body, uint32_t *root, pith_error *err)
+{
+    *root = px_grules_add(rules, (px_str){.data = "root", .len = 4});
+    if (*root != UINT32_MAX)
+        rules->rules[*root].body = body;
+    return px_grules_status(rules, err);
+}
+
 static pith_status read_rules(px_grules *rules, px_grammar_kind kind, const char *name, px_str text,
                               uint32_t *root, pith_error *err)
 {
+    const px_gexpr *body = NULL;
+    pith_status st;
     if (text.len > PX_MAX_GRAMMAR_BYTES)
         return px_fail(err, PITH_E_LIMIT, "%s: the grammar has %zu bytes, at most %u are read",
                        name, text.len, PX_MAX_GRAMMAR_BYTES);
@@ -29,9 +41,13 @@ static pith_status read_rules(px_grules *rules, px_grammar_kind kind, const char
     case PX_GRAMMAR_JSON:
         return px_gjson_object(rules, root, err);
     case PX_GRAMMAR_SCHEMA:
+        return px_gschema_read(rules, name, text, root, err);
     case PX_GRAMMAR_REGEX:
+        st = px_gregex_read(rules, name, text, PX_GREGEX_WHOLE, &body, err);
+        return st == PITH_OK ? put_root(rules, body, root, err) : st;
     case PX_GRAMMAR_CHOICE:
-        break;
+        st = px_gchoice_read(rules, name, text, &body, err);
+        return st == PITH_OK ? put_root(rules, body, root, err) : st;
     }
     return px_fail(err, PITH_E_ARGUMENT, "%s: a grammar of unknown kind %d", name, (int)kind);
 }

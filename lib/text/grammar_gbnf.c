@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "text/grammar_schema.h"
 
 #include <stdlib.h>
 
@@ -339,6 +340,37 @@ static const px_gexpr *read_until(parser *p)
     return need(p, ')') ? px_gexpr_until(p->g, words, n) : NULL;
 }
 
+/* The end of a JSON value by its brackets and quotes; the reader of schemas checks the rest. */
+static const char *json_end(const parser *p)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (const char *c = p->at; c < p->end; c++) {
+        if (quoted) {
+            quoted = *c != '"';
+            c += *c == '\\';
+            continue;
+        }
+        if (depth == 0 && *c == ')')
+            return c;
+        quoted = *c == '"';
+        depth += (*c == '{' || *c == '[') - (*c == '}' || *c == ']');
+    }
+    return NULL;
+}
+
+static const px_gexpr *read_schema(parser *p)
+{
+    const char *end = json_end(p);
+    uint32_t root;
+    if (!end)
+        return expected(p, "a JSON schema and its closing )");
+    px_str text = {.data = p->at, .len = (size_t)(end - p->at)};
+    p->status = px_gschema_read(p->g, p->name, text, &root, p->err);
+    p->at = end + 1;
+    return p->status == PITH_OK ? px_gexpr_rule(p->g, root) : NULL;
+}
+
 /* ---- expressions */
 
 static const px_gexpr *read_alternatives(parser *p, bool nested);
@@ -443,6 +475,10 @@ static const px_gexpr *read_item(parser *p)
     if (p->at < p->end && *p->at == '(' && px_str_is(name, "until")) {
         p->at++;
         return read_until(p);
+    }
+    if (p->at < p->end && *p->at == '(' && px_str_is(name, "json_schema")) {
+        p->at++;
+        return read_schema(p);
     }
     return px_gexpr_rule(p->g, rule_of(p, name));
 }

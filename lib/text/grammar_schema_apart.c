@@ -1,0 +1,166 @@
+/*
+ * grammar_schema_apart: whether two branches of oneOf exclude each other; see grammar_schema_in.h.
+ *
+ * A text that a grammar makes of one branch must not be valid by the other. That is shown by types,
+ * by constants, or for objects by a property: one that both name and that must be there, with
+ * values apart; or one that must be there in one and is never written, or forbidden, in the other.
+ * What cannot be shown counts as not so.
+ */
+#include "base/mem.h"
+#include "text/grammar_schema_in.h"
+
+enum { MOST_DEPTH = 6 };
+
+static bool has(px_json v)
+{
+    return px_json_type_of(v) != PX_JSON_NONE;
+}
+
+/* The values that parts list: a const as a list of itself. */
+static bool listed(const px_gparts *p, px_json *list, bool *is_const)
+{
+    for (int i = 0; i < p->n; i++) {
+        *is_const = has(p->list[i].keys[PX_GKEY_CONST]);
+        *list = p->list[i].keys[*is_const ? PX_GKEY_CONST : PX_GKEY_ENUM];
+        if (has(*list))
+            return true;
+    }
+    return false;
+}
+
+static bool in_list(px_json v, px_json list, bool is_const)
+{
+    if (is_const)
+        return px_gjson_equal(v, list);
+    px_json_walk walk = px_json_each(list);
+    px_json one;
+    while (px_json_next(&walk, NULL, &one))
+        if (px_gjson_equal(one, v))
+            return true;
+    return false;
+}
+
+static bool values_apart(const px_gparts *a, const px_gparts *b)
+{
+    px_json x, y, one;
+    bool x_const, y_const;
+    if (!listed(a, &x, &x_const) || !listed(b, &y, &y_const))
+        return false;
+    if (x_const)
+        return !in_list(x, y, y_const);
+    px_json_walk walk = px_json_each(x);
+    while (px_json_next(&walk, NULL, &one))
+        if (in_list(one, y, y_const))
+            return false;
+    return true;
+}
+
+static bool requires(const px_gparts *p, px_json name)
+{
+    for (int i = 0; i < p->n; i++)
+        if (in_list(name, p->list[i].keys[PX_GKEY_REQUIRED], false))
+            return true;
+    return false;
+}
+
+static px_json property(const px_gparts *p, px_json name)
+{
+    px_json key, value;
+    for (int i = 0; i < p->n; i++) {
+        px_json_walk walk = px_json_each(p->list[i].keys[PX_GKEY_PROPERTIES]);
+        while (px_json_next(&walk, &key, &value))
+            if (px_gjson_equal(key, name))
+                return value;
+    }
+    return (px_json){0};
+}
+
+/* Whether a grammar of p writes no keys but those that it names. */
+static bool writes_named_only(const px_gparts *p)
+{
+    bool any = false, named = false;
+    for (int i = 0; i < p->n; i++) {
+        const px_json *k = p->list[i].keys;
+        bool allowed = true;
+        named = named || px_json_count(k[PX_GKEY_PROPERTIES]) > 0;
+        px_json_get_bool(k[PX_GKEY_ADDITIONAL], &allowed);
+        any = any || px_json_count(k[PX_GKEY_PATTERNS]) > 0 ||
+              (has(k[PX_GKEY_ADDITIONAL]) && allowed);
+        if (has(k[PX_GKEY_ANY_OF]) || has(k[PX_GKEY_ONE_OF]))
+            any = true; // branches name more
+    }
+    return named && !any;
+}
+
+/* Whether p refuses a key that it does not name. */
+static bool refuses_others(const px_gparts *p, px_json name)
+{
+    for (int i = 0; i < p->n; i++) {
+        const px_json *k = p->list[i].keys;
+        bool allowed = true;
+        px_json_get_bool(k[PX_GKEY_ADDITIONAL], &allowed);
+        px_gparts one = {.n = 1};
+        one.list[0] = p->list[i];
+        if (!allowed && px_json_count(k[PX_GKEY_PATTERNS]) == 0 && !has(property(&one, name)))
+            return true;
+    }
+    return false;
+}
+
+/* Whether no text of a is valid by b, because of a property that must be there. */
+static bool lacks(const px_gparts *a, const px_gparts *b)
+{
+    px_json name;
+    for (int i = 0; i < b->n; i++) {
+        px_json_walk walk = px_json_each(b->list[i].keys[PX_GKEY_REQUIRED]);
+        while (px_json_next(&walk, NULL, &name))
+            if (writes_named_only(a) && !has(property(a, name)) && !requires(a, name))
+                return true;
+    }
+    for (int i = 0; i < a->n; i++) {
+        px_json_walk walk = px_json_each(a->list[i].keys[PX_GKEY_REQUIRED]);
+        while (px_json_next(&walk, NULL, &name))
+            if (refuses_others(b, name))
+                return true;
+    }
+    return false;
+}
+
+static bool properties_apart(px_gschema *s, const px_gparts *a, const px_gparts *b, int depth)
+{
+    px_json key, value;
+    for (int i = 0; i < a->n; i++) {
+        px_json_walk walk = px_json_each(a->list[i].keys[PX_GKEY_PROPERTIES]);
+        while (px_json_next(&walk, &key, &value)) {
+            if (!requires(a, key) && !requires(b, key))
+                continue;
+            px_json other = property(b, key);
+            if (has(other) && px_gschema_apart(s, value, other, depth + 1))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool px_gschema_apart(px_gschema *s, px_json a, px_json b, int depth)
+{
+    if (depth > MOST_DEPTH || !px_gschema_ok(s))
+        return false;
+    px_gparts *x = px_calloc(2, sizeof *x);
+    if (!x) {
+        s->g->failed = true;
+        return false;
+    }
+    px_gparts *y = x + 1;
+    px_gparts_add(s, x, a);
+    px_gparts_add(s, y, b);
+    bool apart = x->never || y->never;
+    if (!apart && px_gschema_ok(s)) {
+        uint32_t both = px_gparts_types(s, x) & px_gparts_types(s, y);
+        apart = both == 0 || values_apart(x, y);
+        if (!apart && both == PX_GTYPE_OBJECT)
+            apart = properties_apart(s, x, y, depth) || (lacks(x, y) && lacks(y, x));
+    }
+    px_free(x);
+    return apart;
+}
