@@ -42,7 +42,7 @@ export async function page() {
     "base-uri 'none'",
     "form-action 'none'",
     "require-trusted-types-for 'script'",
-    "trusted-types pith dompurify",
+    "trusted-types dompurify",
   ].join("; ");
   const notice = readFileSync(join(here, "NOTICE"), "utf8").trim().replaceAll("--", "- -");
   const fill = { notice, policy, first, main, style };

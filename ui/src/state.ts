@@ -54,9 +54,12 @@ export class App {
     this.heads.value = await this.keep.heads();
     addEventListener("hashchange", () => void this.route());
     addEventListener("offline", () => void this.probe());
-    document.addEventListener("visibilitychange", () => void (document.visibilityState === "visible" && this.probe()));
+    // Who comes back to the page finds the models of now, and hears whether the server is still there.
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") void (this.modelsProblem.value ? this.probe() : this.loadModels());
+    });
     setInterval(() => void (document.visibilityState === "visible" && this.probe()), 30_000);
-    if (this.others) this.others.onmessage = () => void this.refreshHeads();
+    if (this.others) this.others.onmessage = () => void this.heedOthers();
     await this.route();
     await this.loadModels();
   }
@@ -308,6 +311,14 @@ export class App {
     }
     await this.refreshHeads();
     this.others?.postMessage("changed");
+  }
+
+  /** Another tab has kept something: the list is read anew, and so is the chat shown, unless this tab writes it. */
+  private async heedOthers(): Promise<void> {
+    await this.refreshHeads();
+    const { id } = this.chat.value;
+    const kept = await this.keep.get(id);
+    if (kept && id === this.chat.value.id && !this.answers.value.has(id) && kept.updated >= this.chat.value.updated) this.chat.value = kept;
   }
 
   private async refreshHeads(): Promise<void> {

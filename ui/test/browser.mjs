@@ -146,6 +146,32 @@ page("history outlives a reload; renamed, deleted, brought back", {}, async (p, 
   await p.locator(".history-item a:has-text('A new name')").waitFor();
 });
 
+page("a closed tab loses little of the answer that it was reading", {}, async (p, mock) => {
+  await ask(p, "be endless", { wait: false });
+  await p.locator(".writing .prose").waitFor();
+  await p.waitForTimeout(2500);
+  await p.reload();
+  await p.locator(".ending:has-text('This answer is not complete')").waitFor();
+  assert.match(await answers(p).innerText(), /^on and on/);
+  const n = mock.state.asked.length;
+  await p.getByLabel("Answer again").click();
+  await p.locator(".writing .prose").waitFor();
+  assert.equal(mock.state.asked.length, n + 1);
+  assert.equal(await p.locator(".turn").count(), 2);
+});
+
+page("two tabs know of each other", {}, async (p, mock) => {
+  await ask(p, "in the first tab");
+  const other = await p.context().newPage();
+  await other.goto(mock.url + (await p.evaluate(() => location.hash)));
+  await other.locator(".prose:has-text('in the first tab')").waitFor();
+  await ask(p, "and more");
+  await other.locator(".prose:has-text('You said: and more')").waitFor();
+  await ask(other, "answered");
+  await p.locator(".prose:has-text('You said: answered')").waitFor();
+  assert.equal(await p.locator(".turn").count(), 6);
+});
+
 page("chats are exported and imported", {}, async (p, mock) => {
   await ask(p, "take me along");
   const [download] = await Promise.all([p.waitForEvent("download"), p.click("text=Export all")]);

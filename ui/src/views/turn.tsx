@@ -230,7 +230,7 @@ export function AssistantTurn({ turn, last, writing }: { turn: Turn; last: boole
 
 function Ending({ turn, cut }: { turn: Turn; cut: boolean }): JSX.Element | null {
   const text =
-    cut ? "This answer was interrupted: the page was closed while it was written."
+    cut ? "This answer is not complete: it is being written in another tab, or its tab was closed."
     : turn.finish === "stopped" ? "Stopped."
     : turn.finish === "length" ? "The answer reached its limit of tokens; raise “Longest answer” in the settings, or ask the model to go on."
     : turn.finish === "content_filter" ? "The server held back the rest of this answer."
