@@ -103,6 +103,15 @@ int test_connect(int port)
     return -1;
 }
 
+ssize_t test_recv(int fd, void *to, size_t n, int flags)
+{
+    ssize_t k;
+    do
+        k = recv(fd, to, n, flags);
+    while (k < 0 && errno == EINTR);
+    return k;
+}
+
 bool test_send_all(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;
@@ -198,7 +207,7 @@ test_reply test_http_raw(int port, const void *bytes, size_t n)
     if (fd >= 0 && !test_send_all(fd, bytes, n))
         n = 0; // the server may have answered before it read all
     for (;;) {
-        ssize_t k = fd < 0 ? 0 : read(fd, all + len, cap - len);
+        ssize_t k = fd < 0 ? 0 : test_recv(fd, all + len, cap - len, 0);
         if (k <= 0)
             break;
         len += (size_t)k;

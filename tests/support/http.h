@@ -41,6 +41,9 @@ const char *test_reply_header(const test_reply *reply, const char *name);
 /* A connection to the port, or -1; what it sends is the caller's. Reading gives up after 30
  * seconds. */
 int test_connect(int port);
+/* As recv, and on when a signal interrupts it (stopping and going on does, where there is a limit).
+ */
+ssize_t test_recv(int fd, void *to, size_t n, int flags);
 bool test_send_all(int fd, const void *bytes, size_t n);
 
 #endif
