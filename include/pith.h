@@ -522,11 +522,17 @@ typedef struct pith_engine_options {
                              the prefix cache keeps take at most a quarter of the memory that was
                              free when the engine was made */
     int32_t
-        prompt_batch;     /* most tokens of contexts in a step that also writes for somebody, so
-                             that he does not wait long; 0: 16 and 2 for each who writes, at most 64:
-                             such a step then takes some 2.5 times as long as one that only writes */
-    bool no_prefix_cache; /* sessions share only what they are forked from; computed prefixes are
-                             not kept when a session changes or goes */
+        prompt_batch;      /* most tokens of contexts in a step that also writes for somebody, so
+                              that he does not wait long; 0: 16 and 2 for each who writes, at most 64:
+                              such a step then takes some 2.5 times as long as one that only writes */
+    bool no_prefix_cache;  /* sessions share only what they are forked from; computed prefixes are
+                              not kept when a session changes or goes */
+    const char *kv_dir;    /* folder for computed prefixes, so that they outlive the engine; NULL:
+                              none. Made when missing. Pages are written when the prefix cache gives
+                              them up, by pith_engine_save_cache and when the engine is freed; read
+                              when a context begins with them; verified each time. Engines and
+                              processes may share it. docs/engine.md */
+    uint64_t kv_dir_bytes; /* most bytes of its files, those used longest ago go; 0: 4 GiB */
 } pith_engine_options;
 
 /* Makes what computes: threads, kernels, work memory, an empty KV cache. options may be NULL. The
@@ -551,6 +557,11 @@ PITH_API pith_status pith_engine_set_draft(pith_engine *engine, const pith_model
 /* Empties the prefix cache: what sessions hold stays theirs, but is found by nobody else. Sessions
  * do not change. Errors: ARGUMENT, BUSY (from inside a callback). */
 PITH_API pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err);
+
+/* Writes what the prefix cache holds to the engine's kv_dir, pages that are there already left out:
+ * for a server that has nothing else to do. Errors: ARGUMENT (no kv_dir), BUSY (from inside a
+ * callback), IO (some pages could not be written, and why). */
+PITH_API pith_status pith_engine_save_cache(pith_engine *engine, pith_error *err);
 
 typedef struct pith_engine_info {
     size_t size;
@@ -579,6 +590,14 @@ typedef struct pith_engine_info {
     uint64_t n_submitted;     /* requests that were begun, since the engine was made */
     uint64_t n_paused;        /* times that an answer gave its pages up for others */
     int32_t n_waiting;        /* of n_answers, those that have no room in the cache yet */
+    /* The folder kv_dir: */
+    uint64_t disk_bytes;     /* of its files, as far as this engine has seen them */
+    uint64_t n_disk_saved;   /* pages written since the engine was made */
+    uint64_t n_disk_loaded;  /* read and used */
+    uint64_t n_disk_refused; /* files that were damaged or of something else: removed, not used */
+    uint64_t n_disk_failed;  /* pages that could not be written */
+    const char *disk_note;   /* of the last refusal or failure, a sentence, lent until the next call
+                                with the engine; "" */
 } pith_engine_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */

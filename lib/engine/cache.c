@@ -33,6 +33,9 @@ struct px_cache {
     int32_t oldest, newest; // by use
     int64_t most_idle;
     px_cache_info info;
+    px_disk *disk;   // or NULL
+    int32_t *tokens; // of a page's way from the start
+    int64_t most_tokens;
 };
 
 /* ---- links */
@@ -176,6 +179,73 @@ static int32_t find_like(px_cache *p, uint64_t adapter_key, int32_t parent, cons
     return best;
 }
 
+/* ---- on disk */
+
+/* Writes a whole page, unless it is there. */
+static void save(px_cache *p, int32_t i)
+{
+    const node *n = &p->nodes[i];
+    int64_t n_pages = 1, at = 0;
+    for (int32_t up = n->parent; up != NONE; up = p->nodes[up].parent)
+        n_pages++;
+    if (n_pages * PAGE > p->most_tokens)
+        return;
+    for (int32_t up = i; up != NONE; up = p->nodes[up].parent, at++)
+        memcpy(p->tokens + (n_pages - 1 - at) * PAGE, p->nodes[up].tokens, sizeof n->tokens);
+    px_disk_page page = {n->adapter_key, n->hash, p->tokens, n_pages * PAGE};
+    px_disk_save(p->disk, &page, px_kv_page_at(p->pool, i));
+}
+
+/* Makes a node behind `parent` of the page on disk that ends these tokens, or NONE. */
+static int32_t load(px_cache *p, uint64_t adapter_key, int32_t parent, uint64_t hash,
+                    const int32_t *tokens, int64_t n_tokens)
+{
+    px_disk_page page = {adapter_key, hash, tokens, n_tokens};
+    int32_t at;
+    if (!p->disk || !px_disk_has(p->disk, &page) || px_kv_page_take(p->pool, &at, NULL) != PITH_OK)
+        return NONE;
+    /* Taking it may have cost the parent its own. */
+    bool alone = parent != NONE && p->nodes[parent].n == 0;
+    if (alone || !px_disk_load(p->disk, &page, px_kv_page_at(p->pool, at))) {
+        px_kv_page_unkeep(p->pool, at);
+        return NONE;
+    }
+    node n = {.adapter_key = adapter_key, .hash = hash, .parent = parent, .n = PAGE};
+    memcpy(n.tokens, tokens + n_tokens - PAGE, sizeof n.tokens);
+    insert(p, at, &n);
+    return at;
+}
+
+void px_cache_save(px_cache *p)
+{
+    if (!p->disk)
+        return;
+    int64_t most = px_disk_most_pages(p->disk), n = 0;
+    int32_t i = p->newest;
+    while (i != NONE && p->nodes[i].older != NONE && n < most) { // those used last matter most
+        n += p->nodes[i].n == PAGE;
+        i = p->nodes[i].older;
+    }
+    for (; i != NONE; i = p->nodes[i].newer)
+        if (p->nodes[i].n == PAGE)
+            save(p, i);
+}
+
+pith_status px_cache_set_disk(px_cache *p, px_disk *disk, int64_t most_tokens, pith_error *err)
+{
+    p->most_tokens = (most_tokens + PAGE - 1) / PAGE * PAGE;
+    p->tokens = px_malloc((size_t)p->most_tokens, sizeof *p->tokens);
+    if (!p->tokens)
+        return px_fail_memory(err, "a cache on disk");
+    p->disk = disk;
+    return PITH_OK;
+}
+
+const px_disk *px_cache_disk(const px_cache *p)
+{
+    return p->disk;
+}
+
 /* ---- letting go */
 
 static bool evict(void *user)
@@ -184,6 +254,8 @@ static bool evict(void *user)
     for (int32_t i = p->oldest; i != NONE; i = p->nodes[i].newer) {
         if (p->nodes[i].child != NONE || !px_kv_page_is_idle(p->pool, i))
             continue;
+        if (p->disk && p->nodes[i].n == PAGE)
+            save(p, i);
         remove_leaf(p, i);
         p->info.n_evicted++;
         return true;
@@ -248,8 +320,11 @@ void px_cache_free(px_cache *p)
 {
     if (!p)
         return;
+    px_cache_save(p);
     px_cache_clear(p);
     px_kv_pool_set_keeper(p->pool, &(px_kv_keeper){0});
+    px_disk_close(p->disk);
+    px_free(p->tokens);
     px_free(p->nodes);
     px_free(p->buckets);
     px_free(p);
@@ -361,6 +436,8 @@ void px_cache_extend(px_cache *p, uint64_t adapter_key, const int32_t *tokens, i
     for (; (i + 1) * PAGE <= most; i++) {
         hash = hash_page(hash, tokens + i * PAGE);
         int32_t found = find_page(p, adapter_key, at, hash, tokens + i * PAGE);
+        if (found == NONE && (i + 1) * PAGE > seq->n_tokens)
+            found = load(p, adapter_key, at, hash, tokens, (i + 1) * PAGE);
         if (found == NONE)
             break;
         at = found;

@@ -13,13 +13,14 @@
  *
  * Nodes stand in the order of their last use, a parent always later than its children; when the
  * pool is full, or idle pages are more than allowed, the leaf that was not used for longest goes.
- * With a folder (kvdir.h), whole pages are written there before they go, and looked for there.
+ * With a folder (disk.h), whole pages are written there before they go, and looked for there.
  *
  * After px_cache_new nothing is taken from the heap. Engine's thread.
  */
 #ifndef PX_ENGINE_CACHE_H
 #define PX_ENGINE_CACHE_H
 
+#include "engine/disk.h"
 #include "model/kv.h"
 
 typedef struct px_cache px_cache;
@@ -33,8 +34,16 @@ typedef struct px_cache_info {
 
 /* Becomes the pool's keeper. Of its pages at most most_idle stay that no session uses. */
 pith_status px_cache_new(px_kv_pool *pool, int64_t most_idle, px_cache **out, pith_error *err);
-/* Before the pool is freed. NULL is fine. */
+/* Before the pool is freed; what is in it is saved. NULL is fine. */
 void px_cache_free(px_cache *p);
+
+/* Has pages kept on disk, which becomes the cache's own; sequences have at most so many tokens.
+ * Errors: MEMORY; the disk is then still the caller's. */
+pith_status px_cache_set_disk(px_cache *p, px_disk *disk, int64_t most_tokens, pith_error *err);
+const px_disk *px_cache_disk(const px_cache *p);
+
+/* Writes all whole pages that are not there yet, as far as they may fit. */
+void px_cache_save(px_cache *p);
 
 /* Puts the whole pages of a sequence, which holds these tokens, into the tree. */
 void px_cache_note(px_cache *p, uint64_t adapter_key, const int32_t *tokens, const px_kv_seq *seq);

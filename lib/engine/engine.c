@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/answer.h"
+#include "engine/identity.h"
 #include "engine/options.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum {
     DEFAULT_SESSIONS = 64,
     SPARE_SESSIONS = 4, // contexts of address space for prefixes
     IDLE_SHARE = 4,     // of free memory, without a limit on the cache
+    DEFAULT_DIR_GIB = 4,
     MOST_BATCH = 65536,
     MOST_SESSIONS = 4096
 };
@@ -95,6 +97,8 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
         .max_sessions = o.max_sessions ? o.max_sessions : DEFAULT_SESSIONS,
         .kv_bytes = o.kv_bytes,
         .no_prefix_cache = o.no_prefix_cache,
+        .kv_dir = o.kv_dir,
+        .kv_dir_bytes = o.kv_dir_bytes ? o.kv_dir_bytes : (uint64_t)DEFAULT_DIR_GIB << 30,
         .prompt_batch = o.prompt_batch,
     };
     st = in_range("n_ctx", out->n_ctx, PX_MAX_CONTEXT, err);
@@ -106,6 +110,11 @@ pith_status px_engine_setup_make(const pith_model *model, const pith_engine_opti
         st = in_range("prompt_batch", out->prompt_batch, MOST_BATCH, err);
     if (st != PITH_OK)
         return st;
+    if (o.kv_dir && o.no_prefix_cache)
+        return px_fail(
+            err, PITH_E_ARGUMENT,
+            "engine option kv_dir keeps what the prefix cache has, and no_prefix_cache is "
+            "set; leave one of them out");
     if (out->n_batch > out->n_ctx)
         out->n_batch = (int32_t)out->n_ctx;
     out->max_logits = o.max_logits ? o.max_logits : DEFAULT_LOGITS;
@@ -145,6 +154,26 @@ static int64_t most_idle(const px_engine_setup *setup, const px_kv_layout *layou
     return (int64_t)(available / IDLE_SHARE / layout->page_bytes);
 }
 
+/* Has the cache of prefixes keep pages on disk. */
+static pith_status open_disk(pith_engine *e, pith_error *err)
+{
+    const px_engine_setup *setup = &e->setup;
+    const px_kv_layout *layout = px_kv_pool_layout(e->kv);
+    px_disk_options o = {.folder = setup->kv_dir,
+                         .most_bytes = setup->kv_dir_bytes,
+                         .identity = px_identity(e->model, layout, setup->n_ctx),
+                         .page_bytes = layout->page_bytes,
+                         .most_tokens = setup->n_ctx + PX_KV_PAGE_TOKENS};
+    px_disk *disk;
+    pith_status st = px_disk_open(&o, &disk, err);
+    if (st != PITH_OK)
+        return st;
+    st = px_cache_set_disk(e->cache, disk, o.most_tokens, err);
+    if (st != PITH_OK)
+        px_disk_close(disk);
+    return st;
+}
+
 static pith_status fill(pith_engine *e, pith_error *err)
 {
     const px_engine_setup *setup = &e->setup;
@@ -157,6 +186,8 @@ static pith_status fill(pith_engine *e, pith_error *err)
         st = px_kv_pool_new(&layout, pages_of(setup, &layout), setup->kv_bytes, &e->kv, err);
     if (st == PITH_OK && !setup->no_prefix_cache)
         st = px_cache_new(e->kv, most_idle(setup, &layout), &e->cache, err);
+    if (st == PITH_OK && setup->kv_dir)
+        st = open_disk(e, err);
     if (st == PITH_OK && !e->pool)
         st = px_pool_new(setup->n_threads, &e->pool, err);
     if (st != PITH_OK)
@@ -219,6 +250,7 @@ pith_status px_engine_make(const pith_model *model, const pith_engine_options *o
         pith_engine_free(e);
         return st;
     }
+    e->setup.kv_dir = NULL; // the caller's
     e->exact_columns = exact_columns(e);
     *out = e;
     return PITH_OK;
@@ -277,6 +309,29 @@ pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err)
     return PITH_OK;
 }
 
+pith_status pith_engine_save_cache(pith_engine *engine, pith_error *err)
+{
+    px_error_clear(err);
+    if (!engine)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_engine_save_cache: the engine is NULL");
+    const px_disk *disk = engine->cache ? px_cache_disk(engine->cache) : NULL;
+    if (!disk)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "the engine has no folder to save its cache in; make it with kv_dir");
+    pith_status st = px_engine_begin(engine, err);
+    if (st != PITH_OK)
+        return st;
+    px_disk_info before, after;
+    px_disk_get_info(disk, &before);
+    px_cache_save(engine->cache);
+    px_disk_get_info(disk, &after);
+    px_engine_end(engine);
+    if (after.n_failed > before.n_failed)
+        return px_fail(err, PITH_E_IO, "%llu pages of the KV cache were not saved: %s",
+                       (unsigned long long)(after.n_failed - before.n_failed), after.note);
+    return PITH_OK;
+}
+
 static int32_t waiting(const px_batch *b)
 {
     int32_t n = 0;
@@ -296,6 +351,9 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
     px_cache_info cache = {0};
     if (engine->cache)
         px_cache_get_info(engine->cache, &cache);
+    px_disk_info disk = {.note = ""};
+    if (engine->cache && px_cache_disk(engine->cache))
+        px_disk_get_info(px_cache_disk(engine->cache), &disk);
     pith_engine_info info = {
         .n_threads = n_threads,
         .cpu = px_cpu_name(engine->kern.level),
@@ -310,6 +368,12 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .n_cache_evicted = cache.n_evicted,
         .n_submitted = engine->n_answers,
         .n_paused = engine->n_paused,
+        .disk_bytes = disk.bytes,
+        .n_disk_saved = disk.n_saved,
+        .n_disk_loaded = disk.n_loaded,
+        .n_disk_refused = disk.n_refused,
+        .n_disk_failed = disk.n_failed,
+        .disk_note = disk.note,
         .n_waiting = waiting(&engine->batch),
         .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
         .n_sessions = engine->n_sessions,

@@ -28,6 +28,8 @@ typedef struct px_engine_setup {
     uint64_t kv_bytes;    // limit; 0: none
     int32_t prompt_batch; // 0: by plan.c
     bool no_prefix_cache;
+    const char *kv_dir; // lent for the call
+    uint64_t kv_dir_bytes;
 } px_engine_setup;
 
 /* Errors: ARGUMENT, UNSUPPORTED. */
