@@ -250,7 +250,7 @@ static void print_foot(void)
 {
     const advise_factors *f = &ADVISE_FACTORS;
     printf(
-        "\npredicted: answers read at %.0f %% of the read limit, at most %.0f GB/s a thread, and "
+        "\npredicted: answers read at %.0f %% of the read limit, at most %.3g GB/s a thread, and "
         "%.0f us a layer;\nprompts take %.0f %% of the int8 limit (bf16: %.0f %%). 'pith bench' "
         "measures what is true.\n",
         f->read * 100, f->thread_gbps, f->layer_us, f->int8 * 100, f->bf16 * 100);

@@ -8,17 +8,19 @@
 
 int cli_cmd_rm(int argc, char **argv)
 {
-    bool json = false;
+    bool json = false, unused = false;
     const cli_option options[] = {
+        {CLI_FLAG, "unused", 0, &unused, NULL,
+         "also free what no model uses: unfinished pulls, stray files older than a day", 0, 0,
+         NULL},
         {CLI_FLAG, "json", 0, &json, NULL, "a JSON object", 0, 0, NULL},
     };
     const cli_spec spec = {
-        .usage = "pith rm MODEL... [--json]",
+        .usage = "pith rm MODEL... [--unused] [--json]",
         .summary = "Removes models from pith's store and frees the files that no other model uses. "
                    "Files that were\nimported in place, and Ollama's models, are left alone.",
         .options = options,
-        .n_options = 1,
-        .min_words = 1,
+        .n_options = 2,
         .max_words = CLI_MAX_TEXTS,
     };
     cli_words words;
@@ -36,6 +38,16 @@ int cli_cmd_rm(int argc, char **argv)
         all += freed;
         if (status == PITH_OK && !json)
             printf("removed %s, %s freed\n", words.items[i], cli_size(freed, size));
+    }
+    if (words.n == 0 && !unused)
+        status = px_fail(&err, PITH_E_ARGUMENT, "no model is named; usage: %s", spec.usage);
+    if (status == PITH_OK && unused) {
+        uint64_t freed = 0;
+        char size[32];
+        status = store_sweep(s, &freed, &err);
+        all += freed;
+        if (status == PITH_OK && !json)
+            printf("%s freed that no model uses\n", cli_size(freed, size));
     }
     if (status == PITH_OK)
         status = json ? cli_print_json(json_pack("{s:i, s:I}", "removed", words.n, "freed_bytes",

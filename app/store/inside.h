@@ -70,6 +70,21 @@ bool store_file_name_ok(const char *name);
 /* How far two words are apart: 0 equal but for case; larger is farther. */
 int store_distance(const char *a, const char *b);
 
+/* ---- names that are here (names.c) */
+
+typedef struct store_names {
+    char **items; // sorted
+    size_t n, cap;
+} store_names;
+
+/* Each adds to a list; store_names_clear also after a failure. */
+pith_status store_names_ours(const store_root *s, store_names *out, pith_error *err);
+pith_status store_names_theirs(const store_root *s, store_names *out, pith_error *err);
+void store_names_clear(store_names *list);
+/* Brings a name to the form in which it is there: another case of letters, or the only tag. False
+ * when it is not there. */
+bool store_names_form(const store_names *list, store_name *name);
+
 /* ---- digests and blobs (blob.c) */
 
 /* SHA-256 in lower-case hex. */

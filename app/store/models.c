@@ -1,99 +1,19 @@
 /*
- * models: finding, listing, removing and copying models by name.
- *
- * A removal and the writing of a record exclude each other by the store's lock, so that a blob is
- * never freed between the look that found it and the record that uses it.
+ * models: finding, listing and copying models by name.
  */
 #include "base/file.h"
 #include "base/mem.h"
 #include "store/inside.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-/* ---- names that there are */
-
-typedef struct names {
-    char **items;
-    size_t n, cap;
-} names;
-
-static pith_status add_name(names *list, const char *text, size_t len, pith_error *err)
-{
-    if (list->n == STORE_MAX_MODELS)
-        return px_fail(err, PITH_E_LIMIT, "the store has more than %d models", STORE_MAX_MODELS);
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 64;
-        char **items = px_realloc(list->items, cap, sizeof *items);
-        if (!items)
-            return px_fail_memory(err, "a list of models");
-        list->items = items;
-        list->cap = cap;
-    }
-    list->items[list->n] = px_strndup(text, len);
-    if (!list->items[list->n])
-        return px_fail_memory(err, "a list of models");
-    list->n++;
-    return PITH_OK;
-}
-
-static void clear_names(names *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        px_free(list->items[i]);
-    px_free(list->items);
-    *list = (names){0};
-}
-
-/* "a/b/tag.json" is the model "a/b:tag". */
-static pith_status on_record(void *user, const char *relative, pith_error *err)
-{
-    size_t n = strlen(relative);
-    const char *slash = strrchr(relative, '/');
-    if (!slash || n < 6 || strcmp(relative + n - 5, ".json") != 0)
-        return PITH_OK;
-    char *name = store_format("%.*s:%.*s", (int)(slash - relative), relative,
-                              (int)(relative + n - 5 - slash - 1), slash + 1);
-    pith_status status =
-        name ? add_name(user, name, strlen(name), err) : px_fail_memory(err, "a list of models");
-    px_free(name);
-    return status;
-}
-
-static pith_status on_shown(void *user, const char *name, pith_error *err)
-{
-    return add_name(user, name, strlen(name), err);
-}
 
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static pith_status our_names(const store_root *s, names *out, pith_error *err)
-{
-    char *folder = NULL;
-    pith_status status = store_set(&folder, err, "%s/models", s->home);
-    if (status == PITH_OK)
-        status = store_walk(folder, 6, on_record, out, err);
-    if (out->n > 1)
-        qsort(out->items, out->n, sizeof *out->items, by_text);
-    px_free(folder);
-    return status;
-}
-
-static pith_status ollama_names(const store_root *s, names *out, pith_error *err)
-{
-    pith_status status = store_ollama_list(s, on_shown, out, err);
-    if (out->n > 1)
-        qsort(out->items, out->n, sizeof *out->items, by_text);
-    return status;
 }
 
 /* ---- one model */
@@ -119,23 +39,6 @@ static pith_status load_ours(const store_root *s, const store_name *name, store_
     px_free(path);
     px_free(digest);
     return status;
-}
-
-/* Brings a name to the form in which it is there: another case of letters, or the only tag. False
- * when it is not there. */
-static bool find_form(const names *list, store_name *name)
-{
-    size_t n = strlen(name->base), only = 0, found = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        if (strcasecmp(list->items[i], name->text) == 0)
-            return store_name_parse(list->items[i], name, NULL) == PITH_OK;
-        if (strncasecmp(list->items[i], name->base, n) == 0 && list->items[i][n] == ':') {
-            found++;
-            only = i;
-        }
-    }
-    return !name->tagged && found == 1 &&
-           store_name_parse(list->items[only], name, NULL) == PITH_OK;
 }
 
 typedef struct near_name {
@@ -166,8 +69,8 @@ static void consider(near_name best[3], const char *name, const store_name *word
     }
 }
 
-static pith_status not_found(const char *word, const store_name *name, const names *ours,
-                             const names *theirs, pith_error *err)
+static pith_status not_found(const char *word, const store_name *name, const store_names *ours,
+                             const store_names *theirs, pith_error *err)
 {
     near_name best[3] = {{0}};
     for (size_t i = 0; i < ours->n; i++)
@@ -189,22 +92,22 @@ static pith_status not_found(const char *word, const store_name *name, const nam
 static pith_status by_name(const store_root *s, const char *word, store_model *out, pith_error *err)
 {
     store_name name;
-    names ours = {0}, theirs = {0};
+    store_names ours = {0}, theirs = {0};
     pith_status status = store_name_parse(word, &name, err);
     if (status == PITH_OK)
-        status = our_names(s, &ours, err);
+        status = store_names_ours(s, &ours, err);
     if (status == PITH_OK)
-        status = ollama_names(s, &theirs, err);
+        status = store_names_theirs(s, &theirs, err);
     if (status == PITH_OK) {
-        if (find_form(&ours, &name))
+        if (store_names_form(&ours, &name))
             status = load_ours(s, &name, out, err);
-        else if (find_form(&theirs, &name))
+        else if (store_names_form(&theirs, &name))
             status = store_ollama_find(s, &name, out, err);
         else
             status = not_found(word, &name, &ours, &theirs, err);
     }
-    clear_names(&ours);
-    clear_names(&theirs);
+    store_names_clear(&ours);
+    store_names_clear(&theirs);
     return status;
 }
 
@@ -283,11 +186,11 @@ pith_status store_list(const store_root *s, store_model **out, size_t *n, px_buf
                        pith_error *err)
 {
     px_error_clear(err);
-    names ours = {0}, theirs = {0};
+    store_names ours = {0}, theirs = {0};
     listing l = {0};
-    pith_status status = our_names(s, &ours, err);
+    pith_status status = store_names_ours(s, &ours, err);
     if (status == PITH_OK)
-        status = ollama_names(s, &theirs, err);
+        status = store_names_theirs(s, &theirs, err);
     for (size_t i = 0; status == PITH_OK && i < ours.n; i++)
         status = add_model(s, &l, ours.items[i], true, warnings, err);
     for (size_t i = 0; status == PITH_OK && i < theirs.n; i++) {
@@ -296,8 +199,8 @@ pith_status store_list(const store_root *s, store_model **out, size_t *n, px_buf
         if (!hidden)
             status = add_model(s, &l, theirs.items[i], false, warnings, err);
     }
-    clear_names(&ours);
-    clear_names(&theirs);
+    store_names_clear(&ours);
+    store_names_clear(&theirs);
     if (status != PITH_OK) {
         store_list_free(l.items, l.n);
         l = (listing){0};
@@ -312,198 +215,6 @@ void store_list_free(store_model *list, size_t n)
     for (size_t i = 0; i < n; i++)
         store_model_clear(&list[i]);
     px_free(list);
-}
-
-/* ---- removing */
-
-/* Takes out of `digests` (an object) what other records use, and forgets the tree if one does. */
-static pith_status keep_used(const store_root *s, const char *but, json_t *digests, char **tree,
-                             pith_error *err)
-{
-    names all = {0};
-    pith_status status = our_names(s, &all, err);
-    for (size_t i = 0; status == PITH_OK && i < all.n; i++) {
-        char *path = NULL, *digest = NULL;
-        json_t *record = NULL;
-        int64_t modified;
-        store_name name;
-        if (strcmp(all.items[i], but) == 0)
-            continue;
-        status = store_name_parse(all.items[i], &name, err);
-        if (status == PITH_OK)
-            status = store_name_path(s, &name, &path, err);
-        /* A record that cannot be read might use any blob: then nothing is freed. */
-        if (status == PITH_OK)
-            status = store_record_load(path, &record, &digest, &modified, err);
-        size_t k;
-        json_t *f;
-        json_array_foreach(json_object_get(record, "files"), k, f)
-            json_object_del(digests, store_text(f, "digest"));
-        if (*tree && strcmp(store_text(record, "tree"), *tree) == 0) {
-            px_free(*tree);
-            *tree = NULL;
-        }
-        json_decref(record);
-        px_free(path);
-        px_free(digest);
-    }
-    clear_names(&all);
-    return status;
-}
-
-static void drop_tree(const store_root *s, const char *tree, const json_t *record)
-{
-    size_t i;
-    json_t *f;
-    char *folder = store_format("%s/trees/%s", s->home, tree);
-    json_array_foreach(json_object_get(record, "files"), i, f)
-    {
-        char *path = store_format("%s/%s", folder ? folder : "", store_text(f, "name"));
-        if (folder && path)
-            unlink(path);
-        px_free(path);
-    }
-    if (folder)
-        rmdir(folder);
-    px_free(folder);
-}
-
-static uint64_t drop_blobs(const store_root *s, json_t *digests)
-{
-    const char *digest;
-    json_t *unused;
-    uint64_t freed = 0;
-    json_object_foreach(digests, digest, unused)
-    {
-        char *path = NULL;
-        struct stat st;
-        if (store_blob_path(s, digest, &path, NULL) == PITH_OK && stat(path, &st) == 0 &&
-            unlink(path) == 0)
-            freed += (uint64_t)st.st_size;
-        px_free(path);
-    }
-    return freed;
-}
-
-/* Removes the folders of a name that are empty now. */
-static void prune(const store_root *s, const store_name *name)
-{
-    char base[STORE_MAX_NAME];
-    snprintf(base, sizeof base, "%s", name->base);
-    for (;;) {
-        char *folder = store_format("%s/models/%s", s->home, base);
-        bool gone = folder && rmdir(folder) == 0;
-        px_free(folder);
-        char *slash = strrchr(base, '/');
-        if (!gone || !slash)
-            return;
-        *slash = '\0';
-    }
-}
-
-static pith_status remove_ours(const store_root *s, const store_name *name, uint64_t *freed,
-                               pith_error *err)
-{
-    char *path = NULL, *digest = NULL, *tree = NULL;
-    json_t *record = NULL, *digests = json_object();
-    int64_t modified;
-    size_t i;
-    json_t *f;
-    pith_error why = {0};
-    pith_status status = digests ? PITH_OK : px_fail_memory(err, "a list of files");
-    if (status == PITH_OK)
-        status = store_name_path(s, name, &path, err);
-    /* A damaged record is removed too; its blobs stay. */
-    bool readable =
-        status == PITH_OK && store_record_load(path, &record, &digest, &modified, &why) == PITH_OK;
-    json_array_foreach(json_object_get(record, "files"), i, f)
-    {
-        if (*store_text(f, "digest"))
-            json_object_set_new(digests, store_text(f, "digest"), json_true());
-    }
-    if (status == PITH_OK && *store_text(record, "tree"))
-        status = store_set(&tree, err, "%s", store_text(record, "tree"));
-    if (status == PITH_OK && readable && keep_used(s, name->text, digests, &tree, &why) != PITH_OK)
-        json_object_clear(digests);
-    if (status == PITH_OK && unlink(path) != 0)
-        status = px_fail_errno(err, errno, "cannot remove '%s'", path);
-    if (status == PITH_OK) {
-        prune(s, name);
-        if (tree && why.status == PITH_OK)
-            drop_tree(s, tree, record);
-        *freed = drop_blobs(s, digests);
-    }
-    json_decref(record);
-    json_decref(digests);
-    px_free(path);
-    px_free(digest);
-    px_free(tree);
-    return status;
-}
-
-pith_status store_release(const store_root *s, const json_t *record, uint64_t *freed,
-                          pith_error *err)
-{
-    json_t *digests = json_object();
-    int lock = -1;
-    size_t i;
-    json_t *f;
-    char *tree = NULL;
-    uint64_t bytes = 0;
-    pith_status status = digests ? store_lock(s, &lock, err) : px_fail_memory(err, "a list");
-    json_array_foreach(json_object_get(record, "files"), i, f)
-    {
-        if (digests && *store_text(f, "digest"))
-            json_object_set_new(digests, store_text(f, "digest"), json_true());
-    }
-    if (status == PITH_OK && *store_text(record, "tree"))
-        status = store_set(&tree, err, "%s", store_text(record, "tree"));
-    if (status == PITH_OK)
-        status = keep_used(s, "", digests, &tree, err);
-    if (status == PITH_OK && tree)
-        drop_tree(s, tree, record);
-    if (status == PITH_OK)
-        bytes = drop_blobs(s, digests);
-    store_unlock(lock);
-    json_decref(digests);
-    px_free(tree);
-    if (freed)
-        *freed = bytes;
-    return status;
-}
-
-pith_status store_remove(const store_root *s, const char *word, uint64_t *freed, pith_error *err)
-{
-    px_error_clear(err);
-    store_name name;
-    names ours = {0}, theirs = {0};
-    uint64_t bytes = 0;
-    int lock = -1;
-    pith_status status = store_name_parse(word, &name, err);
-    if (status == PITH_OK)
-        status = store_lock(s, &lock, err);
-    if (status == PITH_OK)
-        status = our_names(s, &ours, err);
-    if (status == PITH_OK)
-        status = ollama_names(s, &theirs, err);
-    if (status == PITH_OK) {
-        if (find_form(&ours, &name))
-            status = remove_ours(s, &name, &bytes, err);
-        else if (find_form(&theirs, &name))
-            status = px_fail(err, PITH_E_DENIED,
-                             "'%s' is a model of Ollama's store, which pith does not change; "
-                             "'ollama rm %s' removes it",
-                             name.text, name.text);
-        else
-            status = px_fail(err, PITH_E_NOT_FOUND,
-                             "there is no model '%s'; 'pith list' shows what is here", name.text);
-    }
-    store_unlock(lock);
-    clear_names(&ours);
-    clear_names(&theirs);
-    if (freed)
-        *freed = bytes;
-    return status;
 }
 
 /* ---- copying */

@@ -237,6 +237,12 @@ pith_status store_net_prepare(CURL *curl, const store_remote *remote, const stor
         *headers = NULL;
         return status;
     }
+    /* The library reads no such variable by itself; the program curl does. */
+    const char *authorities = getenv("CURL_CA_BUNDLE");
+    if (!authorities || !*authorities)
+        authorities = getenv("SSL_CERT_FILE");
+    if (authorities && *authorities)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(curl, CURLOPT_URL, remote->url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, plain ? "http,https" : "https");

@@ -155,8 +155,14 @@ static pith_status read_config(const store_root *s, const json_t *manifest, stor
     px_buf text = {0};
     json_t *config = NULL;
     const char *digest = store_text(json_object_get(manifest, "config"), "digest");
-    pith_status status = PITH_OK;
-    if (store_digest_ok(digest) && small(s, digest, &text, &config, NULL) == PITH_OK) {
+    pith_error why = {0};
+    pith_status status =
+        store_digest_ok(digest) ? small(s, digest, &text, &config, &why) : PITH_E_NOT_FOUND;
+    if (status == PITH_E_MEMORY) {
+        px_fail(err, why.status, "%s", why.text);
+    } else if (status != PITH_OK) {
+        status = PITH_OK;
+    } else {
         status = store_set(&m->family, err, "%s", store_text(config, "model_family"));
         if (status == PITH_OK)
             status = store_set(&m->parameter_size, err, "%s", store_text(config, "model_type"));

@@ -95,6 +95,8 @@ static pith_status keep(const store_root *s, json_t *record, const store_name *n
     pith_status status = store_transform(s, record, job, err);
     if (status == PITH_OK)
         status = store_record_save(s, name, record, job, err);
+    if (status == PITH_E_FORMAT) // what is no model is not kept
+        (void)store_release(s, record, NULL, NULL);
     return status;
 }
 

@@ -106,6 +106,10 @@ pith_status store_modelfile_print(const store_model *m, px_buf *out, pith_error 
  * bytes. Errors: NOT_FOUND, DENIED (a model of Ollama's store). */
 pith_status store_remove(const store_root *s, const char *name, uint64_t *freed, pith_error *err);
 
+/* Frees what no model uses: unfinished pulls that nobody works on, and blobs older than a day (an
+ * upload may be about to be named) without a record. *freed (may be NULL) are bytes. */
+pith_status store_sweep(const store_root *s, uint64_t *freed, pith_error *err);
+
 /* Gives a model a second name; an existing name is replaced. No bytes are copied; a model of
  * Ollama's store is then referred to where it lies. Errors: as store_resolve, ARGUMENT (a bad new
  * name). */

@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,6 +194,36 @@ static void damage_is_told(void **state)
     store_list_free(list, n);
     px_buf_clear(&warnings);
     ok(store_remove(s, "bad", NULL, &err), &err); // also what cannot be read can go
+    store_close(s);
+}
+
+static void sweeping_frees_what_no_model_uses(void **state)
+{
+    (void)state;
+    store_root *s = open_store("sweep", NULL);
+    pith_error err = {0};
+    uint64_t freed = 0;
+    import(s, model_file(), "kept", true);
+    store_model m = find(s, "kept");
+    const char *hex = test_sha256("stray", 5);
+    const char *stray = test_format("%s/blobs/sha256-%s", store_home(s), hex);
+    const char *partial = test_format("%s.partial", stray);
+    const char *journal = test_format("%s.journal", stray);
+    test_write(stray, "stray", 5);
+    test_write(partial, m.path, 5);
+    test_write(journal, "x", 1);
+    int fd = open(partial, O_RDWR);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0); // a pull is at work
+    ok(store_sweep(s, &freed, &err), &err);
+    assert_true(test_exists(partial) && test_exists(journal));
+    close(fd);
+    ok(store_sweep(s, &freed, &err), &err);
+    assert_false(test_exists(partial));
+    assert_false(test_exists(journal));
+    assert_true(freed > 0);
+    assert_true(test_exists(stray)); // it is young: an upload may be about to be named
+    assert_true(test_exists(m.path));
+    store_model_clear(&m);
     store_close(s);
 }
 
@@ -477,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_copy_shares_its_blobs_until_the_last_is_removed),
         cmocka_unit_test(a_folder_is_copied_as_a_tree),
         cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(sweeping_frees_what_no_model_uses),
         cmocka_unit_test(models_of_ollama_are_used_in_place),
         cmocka_unit_test(a_hostile_manifest_is_refused),
         cmocka_unit_test(a_modelfile_makes_a_model),

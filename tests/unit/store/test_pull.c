@@ -318,6 +318,8 @@ static void what_is_no_model_gets_no_name(void **state)
     setting t = set_up("page");
     test_replica_put(&t.r, "files/page.gguf", "<html>not found</html>", 22);
     expect_fail(&t, test_format("%s/files/page.gguf", t.r.url), PITH_E_FORMAT, "");
+    assert_false(test_exists(test_format("%s/blobs/sha256-%s", store_home(t.s),
+                                         test_sha256("<html>not found</html>", 22))));
     store_close(t.s);
 }
 
