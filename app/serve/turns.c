@@ -169,7 +169,7 @@ static void put_token(px_buf *out, const pith_tokenizer *tok, int32_t token, flo
 
 void serve_put_logprobs(px_buf *out, const serve_job *job, const serve_choice *c, int first, int n)
 {
-    const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
+    const pith_tokenizer *tok = n > 0 ? pith_model_tokenizer(job->model->model) : NULL;
     px_buf_putc(out, '[');
     for (int i = first; i < first + n; i++) {
         const serve_logprob *l = &c->logprobs[i];
