@@ -58,12 +58,34 @@ export interface Block {
   token: Token;
 }
 
+/**
+ * What makes the parser slow or deep beyond measure, and no person means: 24 quotations or lists in one another, 200 stars in
+ * a row, lines indented by 400. Such a text, or one of more than 256 Ki characters, is shown as it was written.
+ */
+const absurd = /^(?:[ \t]{0,8}(?:>|(?:[-*+]|\d{1,9}[.)])[ \t])){24}|[*_]{200}|^[ \t]{400}/m;
+const longest = 256 * 1024;
+
+const plain = (raw: string): Block => ({ raw, token: { type: "plain", raw } });
+
 export function blocksOf(text: string): Block[] {
-  return marked.lexer(text).filter((token) => token.type !== "space" && token.type !== "def").map((token) => ({ raw: token.raw, token }));
+  if (text.length > longest || absurd.test(text)) return [plain(text)];
+  try {
+    return marked.lexer(text).filter((token) => token.type !== "space" && token.type !== "def").map((token) => ({ raw: token.raw, token }));
+  } catch {
+    return [plain(text)]; // too deep after all
+  }
 }
 
 /** HTML of a block before it is sanitized. */
-export const draftOf = (block: Block): string => marked.parser([block.token]);
+export function draftOf(block: Block): string {
+  if (block.token.type !== "plain")
+    try {
+      return marked.parser([block.token]);
+    } catch {
+      // as it was written, then
+    }
+  return `<p class="plain">${escapeHtml(block.raw)}</p>\n`;
+}
 
 const allowed = {
   ALLOWED_TAGS: [

@@ -214,6 +214,14 @@ page("a hostile answer, title and file run nothing and ask nobody", {}, async (p
   assert.equal(await p.evaluate(() => window.hit), undefined);
 });
 
+page("an answer that is nested beyond measure leaves the page alive, also after a reload", {}, async (p, mock) => {
+  await ask(p, "be deep");
+  await p.reload();
+  await p.locator(".prose .plain").waitFor();
+  await ask(p, "still there?");
+  await p.locator(".prose:has-text('You said: still there?')").waitFor();
+});
+
 page("the policy is strict and no HTML gets past the sanitizer", { breaks: true }, async (p, mock) => {
   const blocked = await p.evaluate(async () => {
     const out = [];

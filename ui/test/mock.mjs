@@ -139,6 +139,8 @@ export async function startMock({ key = "", models = ["mock-1b", "mock-3b"] } = 
       await put({ tool_calls: [{ index: 0, id: "call_1", type: "function", function: { name: "get_weather", arguments: "" } }] });
       for (const piece of ['{"city":', '"Wien"', ',"days":3}']) await put({ tool_calls: [{ index: 0, function: { arguments: piece } }] });
       finish = "tool_calls";
+    } else if (words.includes("be deep")) {
+      for (let i = 0; i < 20; i++) await put({ content: "> ".repeat(5000) });
     } else if (words.includes("be hostile")) await say(hostile);
     else if (words.includes("binary search")) await say(showcase);
     else if (words.includes("be long")) await say(Array.from({ length: 60 }, (_, i) => `Paragraph ${i + 1} of a long answer.`).join("\n\n"));

@@ -44,3 +44,29 @@ test("markdown: a growing text keeps its finished blocks", () => {
   assert.equal(before.length, 3);
   assert.equal(after.length, 4);
 });
+
+test("markdown: what is nested or long beyond measure is shown as it was written", () => {
+  const absurd = [
+    ">".repeat(100_000),
+    "> ".repeat(50_000) + "x",
+    "- ".repeat(50_000) + "x",
+    "1. ".repeat(24) + "x",
+    "*".repeat(100_000) + "a",
+    Array.from({ length: 1000 }, (_, i) => `${" ".repeat(2 * i)}- a`).join("\n"),
+    "word ".repeat(60_000),
+  ];
+  for (const text of absurd) {
+    const blocks = blocksOf(text);
+    assert.equal(blocks.length, 1);
+    assert.equal(blocks[0]!.token.type, "plain");
+    assert.match(draftOf(blocks[0]!), /^<p class="plain">/);
+  }
+  assert.match(html("> ".repeat(8) + "x"), /^<blockquote>/);
+  assert.match(html("- a\n  - b\n    - c\n      - d"), /<li>d/);
+  assert.equal(html("-".repeat(300)), "<hr>\n");
+});
+
+test("markdown: what is repeated without end is still drawn", () => {
+  const pieces = ["[", "[a](", "*a **b ", "_a __b ", "~~a ", "<", "<a ", "<!--", "&", "a@", "|a", "`", "[a]: ", "#", "http://a.", "![", "**", "\\"];
+  for (const piece of pieces) assert.notEqual(html(piece.repeat(Math.floor(20_000 / piece.length))), "", piece);
+});
