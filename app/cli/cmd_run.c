@@ -25,6 +25,25 @@ typedef struct run_args {
     bool raw, echo, json, stats, special, ignore_end;
 } run_args;
 
+/* What stands before the user's first words: the system prompt, and the record's messages. */
+static pith_status begin_conversation(const run_args *a, cli_conversation *c, pith_error *err)
+{
+    pith_status status = cli_conversation_system(c, a->system, err);
+    const store_model *record = a->sampling.record;
+    size_t i;
+    json_t *m;
+    json_array_foreach(record ? record->messages : NULL, i, m)
+    {
+        const char *role = json_string_value(json_object_get(m, "role"));
+        const char *text = json_string_value(json_object_get(m, "content"));
+        if (status == PITH_OK && role && text && strcmp(role, "system") == 0)
+            status = a->system ? PITH_OK : cli_conversation_system(c, text, err);
+        else if (status == PITH_OK && role && text)
+            status = cli_conversation_add(c, role, text, strlen(text), err);
+    }
+    return status;
+}
+
 /* The prompt's tokens, by the template or raw. Freed with px_free. */
 static pith_status prompt_tokens(const run_args *a, const pith_model *model, const char *text,
                                  size_t len, int32_t **ids, int64_t *n, pith_error *err)
@@ -34,7 +53,7 @@ static pith_status prompt_tokens(const run_args *a, const pith_model *model, con
         pith_chat chat = {0};
         pith_status status = cli_conversation_init(&c, err);
         if (status == PITH_OK)
-            status = cli_conversation_system(&c, a->system, err);
+            status = begin_conversation(a, &c, err);
         if (status == PITH_OK)
             status = cli_conversation_add(&c, "user", text, len, err);
         if (status == PITH_OK)
@@ -123,7 +142,7 @@ static pith_status run_chat(const run_args *a, const pith_model *model, pith_ses
                      .stats = a->stats};
     pith_status status = cli_conversation_init(&chat.conversation, err);
     if (status == PITH_OK)
-        status = cli_conversation_system(&chat.conversation, a->system, err);
+        status = begin_conversation(a, &chat.conversation, err);
     if (status == PITH_OK)
         (void)cli_chat_run(&chat);
     cli_conversation_clear(&chat.conversation);

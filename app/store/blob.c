@@ -204,6 +204,8 @@ static pith_status commit(store_blob_writer *w, char **digest, pith_error *err)
     if (status == PITH_OK)
         status = store_set(&w->out.path, err, "%s/sha256-%s", w->folder, hex);
     if (status == PITH_OK)
+        (void)fchmod(w->out.fd, 0444);
+    if (status == PITH_OK)
         status = px_out_commit(&w->out, err);
     store_blob_abort(w);
     return status;
@@ -240,6 +242,25 @@ pith_status store_blob_put(const store_root *s, const void *bytes, size_t n, cha
     return status;
 }
 
+pith_status store_blob_name(const char *from, const char *to, pith_error *err)
+{
+    (void)chmod(from, 0444);
+    if (rename(from, to) != 0)
+        return px_fail_errno(err, errno, "cannot rename '%s'", from);
+    char *folder = px_strndup(to, strlen(to));
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash) { // the name must survive a crash before a record refers to it
+        *slash = '\0';
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+            (void)fsync(fd);
+            close(fd);
+        }
+    }
+    px_free(folder);
+    return PITH_OK;
+}
+
 /* Names a finished file in blobs by its content. */
 static pith_status rename_into(const store_root *s, const char *path, const store_job *job,
                                char **digest, pith_error *err)
@@ -251,8 +272,8 @@ static pith_status rename_into(const store_root *s, const char *path, const stor
         status = store_set(digest, err, "sha256:%s", hex);
     if (status == PITH_OK)
         status = store_blob_path(s, *digest, &to, err);
-    if (status == PITH_OK && rename(path, to) != 0)
-        status = px_fail_errno(err, errno, "cannot rename '%s'", path);
+    if (status == PITH_OK)
+        status = store_blob_name(path, to, err);
     px_free(to);
     return status;
 }

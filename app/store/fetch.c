@@ -327,6 +327,8 @@ static pith_status on_end(part *p, CURLcode code, pith_error *err)
     if (f->size == STORE_SIZE_UNKNOWN && code == CURLE_OK && p->head.status == 200 &&
         p->trouble == TROUBLE_NONE) {
         f->size = p->end = p->at;
+        if (ftruncate(f->j.fd, (off_t)f->size) != 0) // an earlier try may have been longer
+            return px_fail_errno(err, errno, "cannot cut '%s'", f->j.partial);
     }
     if (p->at == p->end && p->checked) {
         p->busy = false;
@@ -548,10 +550,8 @@ static pith_status finish(fetch *f, char **digest, pith_error *err)
     if (status == PITH_OK)
         status = store_blob_path(f->s, *digest, &to, err);
     if (status == PITH_OK) {
-        (void)fchmod(f->j.fd, 0444);
-        if (rename(f->j.partial, to) != 0)
-            status = px_fail_errno(err, errno, "cannot rename '%s'", f->j.partial);
-        else
+        status = store_blob_name(f->j.partial, to, err);
+        if (status == PITH_OK)
             unlink(f->j.journal);
     }
     if (status == PITH_E_MISMATCH)

@@ -99,6 +99,8 @@ pith_status store_blob_put(const store_root *s, const void *bytes, size_t n, cha
 /* Copies a file into blobs; `move` renames it instead (it must lie in blobs). */
 pith_status store_blob_take(const store_root *s, const char *path, bool move, const store_job *job,
                             char **digest, pith_error *err);
+/* Renames a synced file to its blob's name, read-only and for good. */
+pith_status store_blob_name(const char *from, const char *to, pith_error *err);
 /* How many bytes are free where the store lies; the sentence of a full disk names both sizes. */
 pith_status store_need_space(const store_root *s, uint64_t bytes, const char *what,
                              pith_error *err);

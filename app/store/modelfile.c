@@ -98,7 +98,7 @@ static pith_status read_quoted(parser *p, size_t quotes, px_buf *out, pith_error
                            : "a quote is opened here and never closed");
 }
 
-static pith_status read_value(parser *p, px_buf *out, pith_error *err)
+static pith_status read_any(parser *p, px_buf *out, pith_error *err)
 {
     px_buf_reset(out);
     px_buf_puts(out, "");
@@ -114,10 +114,16 @@ static pith_status read_value(parser *p, px_buf *out, pith_error *err)
     while (to > from && isspace((unsigned char)to[-1]))
         to--;
     px_buf_put(out, from, (size_t)(to - from));
-    if (out->len == 0)
+    if (out->len == 0 && !out->failed)
         return bad(p, err, "a value is missing");
     next_line(p);
     return PITH_OK;
+}
+
+static pith_status read_value(parser *p, px_buf *out, pith_error *err)
+{
+    pith_status status = read_any(p, out, err);
+    return status == PITH_OK ? px_buf_status(out, "a Modelfile", err) : status;
 }
 
 /* ---- what the words mean */
@@ -252,8 +258,6 @@ pith_status store_modelfile_parse(const char *name, const char *text, size_t len
         }
         read_word(&p, word, sizeof word);
         status = take_line(&p, word, &value, err);
-        if (status == PITH_OK)
-            status = px_buf_status(&value, "a Modelfile", err);
     }
     if (status == PITH_OK && !json_object_get(p.out, "from"))
         status = px_fail(err, PITH_E_FORMAT, "%s has no FROM line, which names the model", name);

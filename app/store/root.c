@@ -36,9 +36,7 @@ pith_status store_set(char **out, pith_error *err, const char *fmt, ...)
     va_start(args, fmt);
     px_buf_vprintf(&text, fmt, args);
     va_end(args);
-    if (!text.failed && text.len == 0)
-        px_buf_puts(&text, "");
-    char *made = text.data ? px_buf_take(&text, NULL) : px_strndup("", 0);
+    char *made = text.failed ? NULL : text.data ? px_buf_take(&text, NULL) : px_strndup("", 0);
     px_buf_clear(&text);
     if (!made)
         return px_fail_memory(err, "a name in the store");

@@ -76,8 +76,9 @@ static void looking_needs_memory(void **state)
 static pith_status parse(void *ctx, pith_error *err)
 {
     (void)ctx;
-    static const char TEXT[] = "FROM a\nSYSTEM \"\"\"two\nlines\"\"\"\nPARAMETER stop \"x\"\n"
-                               "MESSAGE user hi\n";
+    static const char TEXT[] =
+        "FROM a\nPARAMETER seed \"42\"\nSYSTEM \"\"\"two\nlines\"\"\"\nPARAMETER stop \"x\"\n"
+        "MESSAGE user hi\n";
     json_t *out = NULL;
     pith_status status = store_modelfile_parse("Modelfile", TEXT, sizeof TEXT - 1, &out, err);
     json_decref(out);
