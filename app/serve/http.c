@@ -78,6 +78,10 @@ static void add_common(const exchange *x, struct MHD_Response *r)
         MHD_add_response_header(r, "Access-Control-Expose-Headers", "*");
     }
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (x->job) { /* OpenAI's clients read the one, Anthropic's the other */
+        MHD_add_response_header(r, "X-Request-Id", x->job->tag);
+        MHD_add_response_header(r, "request-id", x->job->tag);
+    }
 }
 
 static enum MHD_Result send_response(exchange *x, struct MHD_Connection *c, int http,

@@ -1,5 +1,6 @@
 /* ollama_models: /api/tags, ps, show and version. See ollama.h. */
 #include "serve/ollama.h"
+#include "serve/prepare.h"
 #include "serve/server.h"
 #include "serve/turns.h"
 #include "store/store.h"
@@ -331,8 +332,9 @@ static void put_shown(px_buf *out, const serve_model *model, const pith_model_in
         px_buf_puts(out, ",\"tensors\":");
         put_tensors(out, model->model, info);
     }
-    px_buf_printf(out, ",\"capabilities\":[\"completion\"%s%s],\"modified_at\":",
-                  can & PITH_CAN_TOOLS ? ",\"tools\"" : "",
+    bool fills = serve_middle_names(pith_model_tokenizer(model->model)) != NULL;
+    px_buf_printf(out, ",\"capabilities\":[\"completion\"%s%s%s],\"modified_at\":",
+                  can & PITH_CAN_TOOLS ? ",\"tools\"" : "", fills ? ",\"insert\"" : "",
                   can & PITH_CAN_THINK ? ",\"thinking\"" : "");
     put_when(out, m->modified ? m->modified : model->created);
     px_buf_putc(out, '}');

@@ -299,21 +299,27 @@ static bool prepare_text(serve_job *job, serve_input *in, serve_problem *problem
     return true;
 }
 
-/* A prompt that is to be filled in the middle, by the tokens that the vocabulary has for that. */
-static bool prepare_middle(serve_job *job, serve_input *in, serve_problem *problem)
+const char *const *serve_middle_names(const pith_tokenizer *tok)
 {
     static const char *const NAMES[][3] = {
         {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"},
         {"<fim_prefix>", "<fim_suffix>", "<fim_middle>"},
         {"<fim-prefix>", "<fim-suffix>", "<fim-middle>"},
     };
+    for (size_t k = 0; tok && k < sizeof NAMES / sizeof NAMES[0]; k++)
+        if (pith_token_find(tok, NAMES[k][0], strlen(NAMES[k][0])) >= 0)
+            return NAMES[k];
+    return NULL;
+}
+
+/* A prompt that is to be filled in the middle, by the tokens that the vocabulary has for that. */
+static bool prepare_middle(serve_job *job, serve_input *in, serve_problem *problem)
+{
     const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
     const px_str suffix = job->request.suffix;
     pith_error err = {0};
-    size_t k = 0, n_names = sizeof NAMES / sizeof NAMES[0];
-    while (k < n_names && tok && pith_token_find(tok, NAMES[k][0], strlen(NAMES[k][0])) < 0)
-        k++;
-    if (!tok || k == n_names || in->ids)
+    const char *const *names = serve_middle_names(tok);
+    if (!names || in->ids)
         return serve_refuse(
             problem, 400, "suffix",
             in->ids ? "'suffix' needs a text as its prompt, not tokens"
@@ -326,14 +332,14 @@ static bool prepare_middle(serve_job *job, serve_input *in, serve_problem *probl
         return serve_refuse(problem, 503, NULL, "out of memory for the prompt");
     for (int p = 0; p < 2; p++) {
         int64_t n = 0;
-        in->ids[in->n_ids++] = pith_token_find(tok, NAMES[k][p], strlen(NAMES[k][p]));
+        in->ids[in->n_ids++] = pith_token_find(tok, names[p], strlen(names[p]));
         if (pith_tokenize(tok, parts[p].data ? parts[p].data : "", parts[p].len,
                           PITH_TOKENIZE_NO_BOS, in->ids + in->n_ids, NULL, (int64_t)cap - in->n_ids,
                           &n, &err) != PITH_OK)
             return serve_refuse_error(problem, 0, &err);
         in->n_ids += n;
     }
-    in->ids[in->n_ids++] = pith_token_find(tok, NAMES[k][2], strlen(NAMES[k][2]));
+    in->ids[in->n_ids++] = pith_token_find(tok, names[2], strlen(names[2]));
     return true;
 }
 

@@ -35,6 +35,7 @@ def check_input(block):
 def a_message(server):
     r = client(server).messages.create(model="qwen", max_tokens=20, messages=CHAT, system="Be terse.", extra_body={"temperature": 0})
     equal((r.type, r.role, r.model), ("message", "assistant", "qwen"))
+    equal("msg_" + r._request_id, r.id)
     assert r.id.startswith("msg_") and r.stop_reason in ("end_turn", "max_tokens") and r.stop_sequence is None, r
     equal({block.type for block in r.content} | {"text"}, {"text"})
     assert r.usage.input_tokens + r.usage.cache_read_input_tokens > 10 and 1 <= r.usage.output_tokens <= 20, r.usage

@@ -99,6 +99,7 @@ def chat(server):
     r = client(server).chat.completions.create(model="qwen", messages=CHAT, max_tokens=9, temperature=0)
     equal(r.object, "chat.completion")
     equal(r.model, "qwen")
+    equal("chatcmpl-" + r._request_id, r.id)
     assert r.id.startswith("chatcmpl-") and abs(r.created - time.time()) < 60, r
     equal(len(r.choices), 1)
     equal((r.choices[0].index, r.choices[0].message.role), (0, "assistant"))
