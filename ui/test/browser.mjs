@@ -160,6 +160,24 @@ page("a closed tab loses little of the answer that it was reading", {}, async (p
   assert.equal(await p.locator(".turn").count(), 2);
 });
 
+page("a turn that cannot be drawn leaves the others", { breaks: true }, async (p) => {
+  await ask(p, "fine");
+  // What no import lets in and no version wrote: a damaged record in the browser's database.
+  await p.evaluate(async () => {
+    const db = await new Promise((resolve) => (indexedDB.open("pith").onsuccess = (e) => resolve(e.target.result)));
+    const store = db.transaction("chats", "readwrite").objectStore("chats");
+    const chat = await new Promise((resolve) => (store.getAll().onsuccess = (e) => resolve(e.target.result[0])));
+    chat.turns.push({ id: "x", role: "assistant", text: { not: "a text" }, at: 0, finish: "stop" });
+    await new Promise((resolve) => (store.put(chat).onsuccess = resolve));
+  });
+  await p.reload();
+  await p.locator(".problem:has-text('This turn cannot be shown')").waitFor();
+  await p.locator(".prose:has-text('You said: fine')").waitFor();
+  await p.keyboard.press("Control+Shift+O");
+  await ask(p, "next");
+  await p.locator(".prose:has-text('You said: next')").waitFor();
+});
+
 page("two tabs know of each other", {}, async (p, mock) => {
   await ask(p, "in the first tab");
   const other = await p.context().newPage();

@@ -8,6 +8,7 @@ import { tokens } from "../format.ts";
 import { app } from "../state.ts";
 import type { Turn } from "../types.ts";
 import { Composer } from "./composer.tsx";
+import { Guard } from "./guard.tsx";
 import * as Icon from "./icons.tsx";
 import { Panel } from "./panel.tsx";
 import { AssistantTurn, UserTurn } from "./turn.tsx";
@@ -156,19 +157,20 @@ function Transcript(): JSX.Element {
               <p class="column instructions">{chat.system}</p>
             </div>
           )}
-          {turns.map((turn, i) =>
-            turn.role === "user" ? (
-              <UserTurn key={turn.id} turn={turn} later={turns.length - i - 1} busy={answer !== undefined} />
-            ) : (
-              <ModelTurn
-                key={turn.id}
-                turn={turn}
-                last={i === turns.length - 1}
-                answer={turn.id === answer?.turn.id ? answer : undefined}
-                onDraw={follow}
-              />
-            ),
-          )}
+          {turns.map((turn, i) => (
+            <Guard key={turn.id} what="This turn">
+              {turn.role === "user" ? (
+                <UserTurn turn={turn} later={turns.length - i - 1} busy={answer !== undefined} />
+              ) : (
+                <ModelTurn
+                  turn={turn}
+                  last={i === turns.length - 1}
+                  answer={turn.id === answer?.turn.id ? answer : undefined}
+                  onDraw={follow}
+                />
+              )}
+            </Guard>
+          ))}
         </div>
       )}
       {!stuck && (
