@@ -112,6 +112,10 @@ void serve_job_leave(serve_job *job)
         choice_clear(&job->choices[i]);
     for (int i = 0; i < job->request.n_inputs; i++)
         px_free(job->request.inputs[i].ids);
+    for (int i = 0; job->replies && i < job->request.n; i++)
+        pith_reply_free(job->replies[i]);
+    px_free(job->replies);
+    pith_grammar_free(job->grammar);
     serve_models_leave(job->model);
     px_free(job->choices);
     px_buf_clear(&job->scratch);

@@ -167,7 +167,7 @@ typedef struct serve_logprob {
     int32_t token;
     float logprob;
     int32_t first_top, n_top; // in serve_choice.tops
-    bool prompt;              // of the prompt
+    size_t at;                // bytes of the content before it
 } serve_logprob;
 
 typedef struct serve_tool_call {
@@ -236,14 +236,15 @@ typedef struct serve_job {
     px_arena arena; // the request's texts; the dialect may put its own there
     serve_request request;
     const serve_dialect *dialect;
-    void *state;        // of the dialect: dialect->state_bytes, zeroed
-    uint64_t id;        // unique in this process
-    char tag[25];       // random letters and digits, for ids
-    int64_t created;    // seconds since 1970
-    double accepted;    // serve_now() when the request was complete
-    serve_model *model; // open as long as the job lives
-    serve_key *key;     // of the client, or NULL
-    const char *fingerprint;
+    void *state;           // of the dialect: dialect->state_bytes, zeroed
+    uint64_t id;           // unique in this process
+    char tag[25];          // random letters and digits, for ids
+    int64_t created;       // seconds since 1970
+    double accepted;       // serve_now() when the request was complete
+    serve_model *model;    // open as long as the job lives
+    serve_key *key;        // of the client, or NULL
+    pith_reply **replies;  // CHAT: request.n of them
+    pith_grammar *grammar; // of other requests, or NULL
     /* Of the runner while it runs. */
     serve_choice *choices;
     int n_choices;

@@ -109,10 +109,12 @@ static void put_logprobs(const serve_job *job, int choice, int first, int n, px_
             put_tops(c, &c->logprobs[i], tok, out);
     }
     px_buf_puts(out, job->request.n_top > 0 ? "],\"text_offset\":[" : ",\"text_offset\":[");
-    for (int i = 0; i < first + n; i++) {
-        if (i >= first)
-            px_buf_printf(out, "%s%zu", i > first ? "," : "", at);
-        at += characters(text_of(tok, c->logprobs[i].token));
+    size_t from = 0;
+    for (int i = first; i < first + n; i++) {
+        size_t to = c->logprobs[i].at;
+        at += characters((pith_str){c->content.data + from, to - from});
+        from = to;
+        px_buf_printf(out, "%s%zu", i > first ? "," : "", at);
     }
     px_buf_puts(out, "]}");
 }

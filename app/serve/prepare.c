@@ -17,122 +17,6 @@ static void put_slice(px_buf *out, px_json v)
     px_buf_put(out, v.at, (size_t)(v.end - v.at));
 }
 
-/* Content as templates expect it: text parts become one string. Other parts stay as they are and
- * are the template's to refuse. */
-static bool put_content(px_buf *out, px_json content, serve_problem *problem)
-{
-    if (px_json_type_of(content) != PX_JSON_ARRAY) {
-        put_slice(out, content);
-        return true;
-    }
-    px_buf text = {0};
-    px_json_walk walk = px_json_each(content);
-    for (px_json part; px_json_next(&walk, NULL, &part);) {
-        px_json type = px_json_find(part, "type"), value = px_json_find(part, "text");
-        if (px_json_is(type, px_str_of("text")) && px_json_get_string(value, &text))
-            continue;
-        px_buf_clear(&text);
-        return serve_refuse(
-            problem, 400, "messages",
-            "a part of a message's content has type %.*s; this model reads text parts "
-            "only: {\"type\": \"text\", \"text\": \"...\"}",
-            PX_STR_ARG(serve_slice(type)));
-    }
-    serve_put_string(out, text.data ? text.data : "", text.len);
-    px_buf_clear(&text);
-    return true;
-}
-
-/* Arguments are a string in OpenAI's form; templates print them as an object. What is no JSON stays
- * a string. */
-static void put_arguments(px_buf *out, px_json arguments)
-{
-    px_buf text = {0};
-    px_json parsed;
-    if (px_json_get_string(arguments, &text) && !text.failed &&
-        px_json_check("arguments", text.data ? text.data : "", text.len, &parsed, NULL) ==
-            PITH_OK &&
-        px_json_type_of(parsed) == PX_JSON_OBJECT)
-        put_slice(out, parsed);
-    else
-        put_slice(out, arguments);
-    px_buf_clear(&text);
-}
-
-static void put_call(px_buf *out, px_json call)
-{
-    px_json_walk walk = px_json_each(call);
-    const char *comma = "";
-    px_buf_putc(out, '{');
-    for (px_json key, value; px_json_next(&walk, &key, &value); comma = ",") {
-        px_buf_puts(out, comma);
-        put_slice(out, key);
-        px_buf_putc(out, ':');
-        if (!px_json_is(key, px_str_of("function")) || px_json_type_of(value) != PX_JSON_OBJECT) {
-            put_slice(out, value);
-            continue;
-        }
-        px_json_walk inner = px_json_each(value);
-        const char *between = "";
-        px_buf_putc(out, '{');
-        for (px_json k, v; px_json_next(&inner, &k, &v); between = ",") {
-            px_buf_puts(out, between);
-            put_slice(out, k);
-            px_buf_putc(out, ':');
-            if (px_json_is(k, px_str_of("arguments")))
-                put_arguments(out, v);
-            else
-                put_slice(out, v);
-        }
-        px_buf_putc(out, '}');
-    }
-    px_buf_putc(out, '}');
-}
-
-static void put_calls(px_buf *out, px_json calls)
-{
-    px_json_walk walk = px_json_each(calls);
-    const char *comma = "";
-    px_buf_putc(out, '[');
-    for (px_json call; px_json_next(&walk, NULL, &call); comma = ",") {
-        px_buf_puts(out, comma);
-        put_call(out, call);
-    }
-    px_buf_putc(out, ']');
-}
-
-static bool put_message(px_buf *out, px_json message, serve_problem *problem)
-{
-    px_json_walk walk = px_json_each(message);
-    const char *comma = "";
-    bool has_content = false;
-    px_buf_putc(out, '{');
-    for (px_json key, value; px_json_next(&walk, &key, &value); comma = ",") {
-        px_buf_puts(out, comma);
-        if (px_json_is(key, px_str_of("reasoning")))
-            px_buf_puts(out, "\"reasoning_content\"");
-        else
-            put_slice(out, key);
-        px_buf_putc(out, ':');
-        if (px_json_is(key, px_str_of("role")) && px_json_is(value, px_str_of("developer"))) {
-            px_buf_puts(out, "\"system\"");
-        } else if (px_json_is(key, px_str_of("content"))) {
-            has_content = true;
-            if (!put_content(out, value, problem))
-                return false;
-        } else if (px_json_is(key, px_str_of("tool_calls")) &&
-                   px_json_type_of(value) == PX_JSON_ARRAY) {
-            put_calls(out, value);
-        } else {
-            put_slice(out, value);
-        }
-    }
-    if (!has_content)
-        px_buf_printf(out, "%s\"content\":null", comma);
-    px_buf_putc(out, '}');
-    return true;
-}
-
 static bool put_messages(px_buf *out, const store_model *record, px_json messages,
                          serve_problem *problem)
 {
@@ -149,8 +33,7 @@ static bool put_messages(px_buf *out, const store_model *record, px_json message
         if (px_json_type_of(px_json_find(m, "role")) != PX_JSON_STRING)
             return serve_refuse(problem, 400, "messages", "messages[%d] has no string 'role'", n);
         px_buf_puts(out, comma);
-        if (!put_message(out, m, problem))
-            return false;
+        put_slice(out, m);
     }
     px_buf_putc(out, ']');
     return true;
@@ -173,17 +56,85 @@ bool serve_chat_vars(const serve_request *r, const store_model *record, px_buf *
         px_buf_puts(out, ",\"reasoning_effort\":");
         serve_put_string(out, r->effort.data, r->effort.len);
     }
-    px_json_walk walk = px_json_each(value_of(r->template_vars));
-    for (px_json key, value; px_json_next(&walk, &key, &value);) {
-        px_buf_putc(out, ',');
-        put_slice(out, key);
-        px_buf_putc(out, ':');
-        put_slice(out, value);
+    if (r->template_vars.len > 0) {
+        px_buf_puts(out, ",\"chat_template_kwargs\":");
+        px_buf_put(out, r->template_vars.data, r->template_vars.len);
     }
     px_buf_putc(out, '}');
     if (out->failed)
         return serve_refuse(problem, 503, NULL, "out of memory for the messages");
     return true;
+}
+
+/* The chat as this model takes it, and its tokens. */
+static bool tokenize_chat(serve_job *job, pith_chat *chat, serve_problem *problem)
+{
+    const pith_model *model = job->model->model;
+    px_buf vars = {0};
+    pith_text normal = {0};
+    pith_error err = {0};
+    bool ok = serve_chat_vars(&job->request, &job->model->record, &vars, problem);
+    if (ok && pith_chat_normalize(model, vars.data, vars.len, &normal, &err) != PITH_OK) {
+        bool theirs = err.status != PITH_E_MEMORY && err.status != PITH_E_INTERNAL;
+        ok = serve_refuse(problem, theirs ? 400 : 503, "messages", "%s", err.text);
+    }
+    if (ok && pith_chat_tokenize(model, normal.data, normal.len, chat, &err) != PITH_OK)
+        ok = serve_refuse_error(problem, err.status == PITH_E_TEMPLATE ? 400 : 0, &err);
+    pith_text_free(&normal);
+    px_buf_clear(&vars);
+    return ok;
+}
+
+/* Who reads each choice, with the grammar that holds it. Here and not on the engine thread: a large
+ * schema takes some milliseconds. */
+static bool make_replies(serve_job *job, serve_problem *problem)
+{
+    const serve_request *r = &job->request;
+    const serve_input *in = &r->inputs[0];
+    pith_reply_options o = PITH_INIT(pith_reply_options);
+    pith_error err = {0};
+    o.tools = r->tools.len > 0 ? r->tools.data : NULL;
+    o.tools_len = r->tools.len;
+    o.choice = (pith_tool_choice)r->tool_choice;
+    o.tool_name = r->tool_name.len > 0 ? r->tool_name.data : NULL;
+    o.single_call = r->single_call;
+    o.prompt = in->text.data;
+    o.prompt_len = in->text.len;
+    o.keep_reasoning = r->keep_reasoning;
+    job->replies = px_calloc((size_t)r->n, sizeof *job->replies);
+    if (!job->replies)
+        return serve_refuse(problem, 503, NULL, "out of memory for the request");
+    for (int i = 0; i < r->n; i++)
+        if (pith_reply_new(job->model->model, &o, &job->replies[i], &err) != PITH_OK) {
+            bool theirs = err.status != PITH_E_MEMORY && err.status != PITH_E_INTERNAL;
+            return serve_refuse(problem, theirs ? 400 : 503,
+                                r->format != SERVE_FREE ? "response_format" : "tools", "%s",
+                                err.text);
+        }
+    return true;
+}
+
+/* What plain prompts are held to. */
+static bool make_grammar(serve_job *job, serve_problem *problem)
+{
+    static const pith_grammar_kind KINDS[] = {
+        [SERVE_JSON_OBJECT] = PITH_GRAMMAR_JSON, [SERVE_JSON_SCHEMA] = PITH_GRAMMAR_JSON_SCHEMA,
+        [SERVE_GRAMMAR] = PITH_GRAMMAR_GBNF,     [SERVE_REGEX] = PITH_GRAMMAR_REGEX,
+        [SERVE_CHOICES] = PITH_GRAMMAR_CHOICE,
+    };
+    const serve_request *r = &job->request;
+    pith_grammar_options o = PITH_INIT(pith_grammar_options);
+    pith_error err = {0};
+    if (r->format == SERVE_FREE)
+        return true;
+    o.kind = KINDS[r->format];
+    o.text = r->format == SERVE_JSON_OBJECT ? NULL : r->format_text.data;
+    o.len = r->format_text.len;
+    if (pith_grammar_new(pith_model_tokenizer(job->model->model), &o, &job->grammar, &err) ==
+        PITH_OK)
+        return true;
+    return serve_refuse(problem, err.status == PITH_E_MEMORY ? 503 : 400, "response_format", "%s",
+                        err.text);
 }
 
 /* Where the last message's text ends: before the token that ends its turn. */
@@ -221,15 +172,11 @@ static bool put_prefix(serve_job *job, serve_input *in, const pith_chat *chat,
 static bool prepare_chat(serve_job *job, serve_problem *problem)
 {
     serve_request *r = &job->request;
-    px_buf vars = {0};
     pith_chat chat = {0};
-    pith_error err = {0};
-    bool ok = serve_chat_vars(r, &job->model->record, &vars, problem);
     const pith_tokenizer *tok = pith_model_tokenizer(job->model->model);
-    if (ok && !tok)
-        ok = serve_refuse(problem, 400, "model", "model '%s' has no tokenizer", job->model->name);
-    if (ok && pith_chat_tokenize(job->model->model, vars.data, vars.len, &chat, &err) != PITH_OK)
-        ok = serve_refuse_error(problem, err.status == PITH_E_TEMPLATE ? 400 : 0, &err);
+    if (!tok)
+        return serve_refuse(problem, 400, "model", "model '%s' has no tokenizer", job->model->name);
+    bool ok = tokenize_chat(job, &chat, problem);
     if (ok) {
         r->inputs = PX_ZNEW(&job->arena, serve_input, 1);
         ok = r->inputs != NULL;
@@ -251,8 +198,7 @@ static bool prepare_chat(serve_job *job, serve_problem *problem)
                 serve_refuse(problem, 400, "messages", "the template made nothing of the messages");
     }
     pith_chat_free(&chat);
-    px_buf_clear(&vars);
-    return ok;
+    return ok && make_replies(job, problem) && make_grammar(job, problem);
 }
 
 /* Tokens that a client wrote himself: within the vocabulary; their text is wanted for echo. */
@@ -359,5 +305,5 @@ bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
         if (!(r->suffixed ? prepare_middle(job, &r->inputs[i], problem)
                           : prepare_text(job, &r->inputs[i], problem)))
             return false;
-    return true;
+    return make_grammar(job, problem);
 }

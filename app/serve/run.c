@@ -38,7 +38,8 @@ static bool keep_logprob(serve_choice *c, const pith_event *e)
         return false;
     c->logprobs = all;
     serve_logprob *one = &all[c->n_logprobs];
-    *one = (serve_logprob){.token = e->token, .logprob = e->logprob, .first_top = c->n_tops};
+    *one = (serve_logprob){
+        .token = e->token, .logprob = e->logprob, .first_top = c->n_tops, .at = c->content.len};
     for (int i = 0; i < e->n_top; i++) {
         pith_logprob *tops = grow(c->tops, c->n_tops, &c->cap_tops, sizeof *tops);
         if (!tops)
@@ -133,12 +134,32 @@ static int on_part(void *user, const pith_part *part)
     return 1;
 }
 
+/* A token of an echoed prompt. The token that begins every text is not shown. */
+static bool put_prompt(serve_run *run, const pith_event *e)
+{
+    serve_choice *c = &run->job->choices[run->index];
+    pith_tokenizer_info info = PITH_INIT(pith_tokenizer_info);
+    if (pith_tokenizer_get_info(pith_model_tokenizer(run->job->model->model), &info, NULL) !=
+            PITH_OK ||
+        !keep_logprob(c, e))
+        return false;
+    if (c->n_logprobs == 1 && e->token == info.bos)
+        return put_content(run, "", 0);
+    /* Some tokenizers put a space before a text: it is not the client's. */
+    const px_str text = run->job->request.inputs[run->index / run->job->request.n].text;
+    bool space = c->content.len == 0 && e->len > 0 && e->text[0] == ' ' && text.len > 0 &&
+                 text.data[0] != ' ';
+    return put_content(run, e->text + space, e->len - space);
+}
+
 static int on_event(void *user, const pith_event *e)
 {
     serve_run *run = user;
     serve_job *job = run->job;
     serve_choice *c = &job->choices[run->index];
     double now = serve_now();
+    if (e->prompt)
+        return !put_prompt(run, e);
     run->ready = true;
     if (e->token >= 0) {
         if (run->n_events++ == 0)
@@ -312,24 +333,6 @@ static pith_status open_session(serve_run *run, const serve_run *base, pith_erro
     return pith_session_new(run->job->model->engine, &so, &run->session, err);
 }
 
-/* Who reads the text of a chat's answer. */
-static pith_status new_reply(serve_run *run, const serve_input *in, pith_error *err)
-{
-    const serve_request *r = &run->job->request;
-    pith_reply_options o = PITH_INIT(pith_reply_options);
-    if (r->kind != SERVE_CHAT)
-        return PITH_OK;
-    o.tools = r->tools.len > 0 ? r->tools.data : NULL;
-    o.tools_len = r->tools.len;
-    o.choice = (pith_tool_choice)r->tool_choice;
-    o.tool_name = r->tool_name.len > 0 ? r->tool_name.data : NULL;
-    o.single_call = r->single_call;
-    o.prompt = in->text.data;
-    o.prompt_len = in->text.len;
-    o.keep_reasoning = r->keep_reasoning;
-    return pith_reply_new(run->job->model->model, &o, &run->reply, err);
-}
-
 bool serve_run_start(serve_run *run, serve_run *base)
 {
     serve_job *job = run->job;
@@ -347,8 +350,7 @@ bool serve_run_start(serve_run *run, serve_run *base)
     run->n_prompt = q.n_tokens;
     job->choices[run->index].n_prompt = q.n_tokens;
     pith_status status = sampling_of(job, run->index, &sampling, &err);
-    if (status == PITH_OK)
-        status = new_reply(run, in, &err);
+    run->reply = job->replies ? job->replies[run->index] : NULL;
     if (status == PITH_OK)
         status = open_session(run, base, &err);
     if (status == PITH_OK && r->min_tokens > 0 && !find_ends(job->model))
@@ -362,6 +364,9 @@ bool serve_run_start(serve_run *run, serve_run *base)
     q.n_top = r->n_top;
     q.ignore_end = r->ignore_end;
     q.special = run->reply && pith_reply_wants_special(run->reply);
+    q.grammar = job->grammar;
+    q.prompt_logprobs = r->prompt_logprobs;
+    q.key = (uint64_t)(uintptr_t)job->key;
     q.deadline = r->deadline > 0 ? r->deadline - (run->submitted - job->accepted) : 0;
     q.on_event = on_event;
     q.on_logits = r->min_tokens > 0 ? on_logits : NULL;
@@ -382,7 +387,7 @@ bool serve_run_start(serve_run *run, serve_run *base)
     if (status != PITH_OK)
         return serve_refuse_error(&job->problem, 0, &err);
     job->model->n_running++;
-    if (r->echo && !put_content(run, in->text.data, in->text.len))
+    if (r->echo && !r->prompt_logprobs && !put_content(run, in->text.data, in->text.len))
         serve_out_drop(&job->out);
     return true;
 }
@@ -417,7 +422,6 @@ static void release(serve_run *run)
     run->answer = NULL;
     pith_session_free(run->session);
     run->session = NULL;
-    pith_reply_free(run->reply);
     run->reply = NULL;
     px_free(run->cut);
     run->cut = NULL;

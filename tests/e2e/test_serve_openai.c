@@ -457,6 +457,70 @@ static void embeddings_have_unit_length_in_both_encodings(void **state)
             NULL, "65");
 }
 
+static void an_echoed_prompt_has_log_probabilities(void **state)
+{
+    (void)state;
+    json_t *o = ask("/v1/completions",
+                    "{\"prompt\":\"Once upon a time\",\"temperature\":0,\"max_tokens\":2,"
+                    "\"echo\":true,\"logprobs\":2}");
+    json_t *l = json_object_get(choice(o, 0), "logprobs");
+    char *tokens = json_dumps(json_object_get(l, "tokens"), JSON_COMPACT);
+    char *offsets = json_dumps(json_object_get(l, "text_offset"), JSON_COMPACT);
+    json_t *p = json_object_get(l, "token_logprobs"), *tops = json_object_get(l, "top_logprobs");
+    assert_string_equal(text_of(o, 0), "Once upon a time, there");
+    assert_string_equal(tokens, "[\"<s>\",\" Once\",\" upon\",\" a\",\" time\",\",\",\" there\"]");
+    assert_string_equal(offsets, "[0,0,4,9,11,16,17]");
+    assert_true(json_is_null(json_array_get(p, 0)) && json_is_null(json_array_get(tops, 0)));
+    for (size_t i = 1; i < 7; i++) {
+        double top = -1e9;
+        const char *key;
+        json_t *v;
+        json_object_foreach(json_array_get(tops, i), key, v) top = fmax(top, json_real_value(v));
+        assert_int_equal(json_object_size(json_array_get(tops, i)), 2);
+        assert_true(json_real_value(json_array_get(p, i)) <= top);
+    }
+    free(tokens);
+    free(offsets);
+    json_decref(o);
+}
+
+static void answers_are_held_to_what_was_asked(void **state)
+{
+    (void)state;
+#define TEXT "{\"prompt\":\"Once upon a time\",\"temperature\":1.2,\"seed\":3,\"max_tokens\":200,"
+    json_t *o =
+        ask("/v1/completions", TEXT "\"structured_outputs\":{\"choice\":[\"red\",\"blue\"]}}");
+    assert_true(strcmp(text_of(o, 0), "red") == 0 || strcmp(text_of(o, 0), "blue") == 0);
+    assert_string_equal(json_string_value(json_object_get(choice(o, 0), "finish_reason")), "stop");
+    json_decref(o);
+    o = ask("/v1/completions", TEXT "\"structured_outputs\":{\"regex\":\"[a-c]{5}-[0-9]{3}\"}}");
+    assert_int_equal(strspn(text_of(o, 0), "abc"), 5);
+    assert_int_equal(strlen(text_of(o, 0)), 9);
+    json_decref(o);
+    static const char *const CHATS[] = {
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{"
+        "\"type\":\"object\","
+        "\"properties\":{\"ok\":{\"type\":\"boolean\"}},\"required\":[\"ok\"],"
+        "\"additionalProperties\":false}}}}",
+        "\"guided_json\":{\"type\":\"object\",\"properties\":{\"ok\":{\"type\":\"boolean\"}},"
+        "\"required\":[\"ok\"],"
+        "\"additionalProperties\":false}}",
+    };
+    for (int i = 0; i < 2; i++) {
+        o = ask("/v1/chat/completions", test_format(CHAT "0,%s", CHATS[i]));
+        json_t *answer = json_loads(content_of(o, 0), 0, NULL);
+        assert_non_null(answer);
+        assert_int_equal(json_object_size(answer), 1);
+        assert_true(json_is_boolean(json_object_get(answer, "ok")));
+        json_decref(answer);
+        json_decref(o);
+    }
+    refused("/v1/completions", TEXT "\"grammar\":\"root ::= x\"}", 400, "invalid_request_error",
+            NULL, "rule 'x'");
+    refused("/v1/chat/completions", CHAT ",\"json_schema\":{\"type\":\"thing\"}}", 400,
+            "invalid_request_error", NULL, "thing");
+}
+
 static void texts_become_tokens_and_back(void **state)
 {
     (void)state;
@@ -494,6 +558,8 @@ int main(void)
         cmocka_unit_test(a_context_that_is_too_long_is_refused_with_numbers),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(embeddings_have_unit_length_in_both_encodings),
+        cmocka_unit_test(an_echoed_prompt_has_log_probabilities),
+        cmocka_unit_test(answers_are_held_to_what_was_asked),
         cmocka_unit_test(texts_become_tokens_and_back),
     };
     return cmocka_run_group_tests(tests, start, stop);
