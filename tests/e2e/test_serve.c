@@ -18,8 +18,10 @@
 
 #include <cmocka.h>
 
-#define SAY  "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
-#define LONG "{" SAY ",\"stream\":true,\"ignore_eos\":true,\"max_tokens\":60000}"
+#define SAY "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
+#define LONG                                                                                    \
+    "{" SAY ",\"stream\":true,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":20,\"max_" \
+            "tokens\":60000}"
 
 static test_server server;
 
@@ -62,7 +64,7 @@ static double metric(const char *name)
 /* Waits up to a minute for a metric to have a value. */
 static void becomes(const char *name, double value)
 {
-    for (int i = 0; i < 3000; i++, nap())
+    for (int i = 0; i < 10000; i++, nap())
         if (metric(name) == value)
             return;
     fail_msg("%s is %g, expected %g", name, metric(name), value);

@@ -315,7 +315,7 @@ static void what_is_wrong_is_said(void **state)
         {"{\"messages\":[{\"content\":\"x\"}]}", "messages", "no string 'role'"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]"
          "}]}",
-         "messages", "reads text parts only"},
+         "messages", "reads text only"},
         {CHAT ",\"temperature\":-1}", "temperature", "from 0 to 100"},
         {CHAT ",\"temperature\":\"hot\"}", "temperature", "is a string, expected a number"},
         {CHAT ",\"top_p\":1.5}", "top_p", "from 0 to 1"},
@@ -518,7 +518,7 @@ static void answers_are_held_to_what_was_asked(void **state)
     refused("/v1/completions", TEXT "\"grammar\":\"root ::= x\"}", 400, "invalid_request_error",
             NULL, "rule 'x'");
     refused("/v1/chat/completions", CHAT ",\"json_schema\":{\"type\":\"thing\"}}", 400,
-            "invalid_request_error", NULL, "thing");
+            "invalid_request_error", NULL, "#/type");
 }
 
 static void texts_become_tokens_and_back(void **state)
