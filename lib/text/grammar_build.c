@@ -278,6 +278,28 @@ static void put_dfa(px_gbuild *b, const px_gexpr *x, uint32_t from, uint32_t to)
     }
 }
 
+/* F: nothing is written yet; R: something is; M: the item is next. */
+static void put_ladder(px_gbuild *b, const px_gexpr *x, uint32_t from, uint32_t to)
+{
+    uint32_t n = x->n - 2, f = px_gbuild_state(b), r = px_gbuild_state(b);
+    put_empty(b, from, f);
+    for (uint32_t i = 0; i < n && b->status == PITH_OK; i++) {
+        uint32_t m = px_gbuild_state(b);
+        uint32_t f_next = px_gbuild_state(b), r_next = px_gbuild_state(b);
+        put_empty(b, f, m);
+        px_gbuild_edge(b, r, (px_gedge){.kind = PX_GEDGE_BYTE, .lo = ',', .hi = ',', .to = m});
+        px_gbuild_expr(b, x->items[i], m, r_next);
+        if (!x->accepts[i]) {
+            put_empty(b, f, f_next);
+            put_empty(b, r, r_next);
+        }
+        f = f_next;
+        r = r_next;
+    }
+    px_gbuild_expr(b, x->items[n], f, to);
+    px_gbuild_expr(b, x->items[n + 1], r, to);
+}
+
 void px_gbuild_expr(px_gbuild *b, const px_gexpr *x, uint32_t from, uint32_t to)
 {
     if (b->status != PITH_OK)
@@ -314,6 +336,9 @@ void px_gbuild_expr(px_gbuild *b, const px_gexpr *x, uint32_t from, uint32_t to)
         return;
     case PX_GEXPR_DFA:
         put_dfa(b, x, from, to);
+        return;
+    case PX_GEXPR_LADDER:
+        put_ladder(b, x, from, to);
         return;
     }
 }

@@ -9,8 +9,6 @@
 #include "base/utf8.h"
 #include "text/grammar_build.h"
 
-#include <stdio.h>
-
 enum { MOST_SHARED = 32 };
 
 typedef struct tail {
@@ -23,6 +21,7 @@ typedef struct writer {
     uint32_t from, to;
     tail tails[MOST_SHARED];
     int n_tails;
+    uint32_t escapes[6]; // states + 1
 } writer;
 
 static void put_range(writer *w, uint32_t from, uint8_t lo, uint8_t hi, uint32_t to)
@@ -96,28 +95,33 @@ static void put_raw(writer *w, uint32_t lo, uint32_t hi)
         put_points(w, lo > 0xe000 ? lo : 0xe000, hi);
 }
 
-static void put_text(writer *w, const char *text)
+/* The state behind `\`, or behind `\u`, `\u0`, `\u00`, `\u000`, `\u001`, made when needed. */
+static uint32_t escape_state(writer *w, int which)
 {
-    uint32_t at = w->from;
-    for (const char *p = text; *p; p++) {
-        uint32_t next = p[1] ? px_gbuild_state(w->b) : w->to;
-        put_range(w, at, (uint8_t)*p, (uint8_t)*p, next);
-        at = next;
+    static const struct {
+        int before;
+        char byte;
+    } WAYS[] = {{-1, '\\'}, {0, 'u'}, {1, '0'}, {2, '0'}, {3, '0'}, {3, '1'}};
+    if (w->escapes[which] == 0) {
+        uint32_t before = WAYS[which].before < 0 ? w->from : escape_state(w, WAYS[which].before);
+        uint32_t state = px_gbuild_state(w->b);
+        uint8_t byte = (uint8_t)WAYS[which].byte;
+        put_range(w, before, byte, byte, state);
+        w->escapes[which] = state + 1;
     }
+    return w->escapes[which] - 1;
 }
 
 static void put_escaped(writer *w, uint32_t c)
 {
     static const char SHORT[] = "\bb\tt\nn\ff\rr\"\"\\\\";
-    char text[8];
     for (int i = 0; SHORT[i]; i += 2)
         if ((uint32_t)SHORT[i] == c) {
-            snprintf(text, sizeof text, "\\%c", SHORT[i + 1]);
-            put_text(w, text);
+            put_range(w, escape_state(w, 0), (uint8_t)SHORT[i + 1], (uint8_t)SHORT[i + 1], w->to);
             return;
         }
-    snprintf(text, sizeof text, "\\u%04x", (unsigned)(c & 0x1f));
-    put_text(w, text);
+    uint8_t digit = (uint8_t) "0123456789abcdef"[c & 15];
+    put_range(w, escape_state(w, c < 16 ? 4 : 5), digit, digit, w->to);
 }
 
 static void put_json(writer *w, uint32_t lo, uint32_t hi)

@@ -20,9 +20,9 @@ static const px_gdfa *fail_size(px_gdfa_maker *m)
 {
     if (m->st == PITH_OK)
         m->st = px_fail(m->err, PITH_E_LIMIT,
-                        "%s: this takes an automaton of more than %d states; make the lengths and "
+                        "this takes an automaton of more than %d states; make the lengths and "
                         "repetitions smaller",
-                        m->where, PX_GDFA_STATES);
+                        PX_GDFA_STATES);
     return NULL;
 }
 
@@ -279,8 +279,7 @@ static void nfa_expr(nfa *a, const px_gexpr *x, uint32_t from, uint32_t to)
         break;
     }
     if (a->m->st == PITH_OK)
-        a->m->st = px_fail(a->m->err, PITH_E_INTERNAL, "%s: an expression that is no regular one",
-                           a->m->where);
+        a->m->st = px_fail(a->m->err, PITH_E_INTERNAL, "an expression that is no regular one");
 }
 
 typedef struct subset {

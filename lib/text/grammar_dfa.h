@@ -22,10 +22,9 @@ typedef struct px_gdfa {
     bool *accepts;              // [n_states]
 } px_gdfa;
 
-/* Where failures go, and what they are about. */
+/* Where failures go; the caller says where they happened. */
 typedef struct px_gdfa_maker {
     px_grules *g;
-    const char *where;
     pith_status st;
     pith_error *err;
 } px_gdfa_maker;

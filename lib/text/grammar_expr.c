@@ -264,6 +264,23 @@ void px_gexprs_put(px_grules *g, px_gexprs *list, const px_gexpr *x)
     list->items[list->n++] = x;
 }
 
+const px_gexpr *px_gexpr_ladder(px_grules *g, const px_gexprs *rungs, const bool *must,
+                                const px_gexpr *none, const px_gexpr *some)
+{
+    px_gexprs list = {0};
+    for (uint32_t i = 0; i < rungs->n; i++)
+        px_gexprs_put(g, &list, rungs->items[i]);
+    px_gexprs_put(g, &list, none);
+    px_gexprs_put(g, &list, some);
+    px_gexpr *x = make(g, PX_GEXPR_LADDER);
+    if (!x || g->failed)
+        return NULL;
+    x->items = list.items;
+    x->n = list.n;
+    x->accepts = must;
+    return x;
+}
+
 /* ---- left recursion */
 
 /* Whether x begins with a call of the rule; *rest is what follows it. */

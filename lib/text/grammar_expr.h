@@ -28,7 +28,8 @@ typedef enum px_gexpr_kind {
     PX_GEXPR_TOKEN, // the special token `symbol`, whose text is `text`
     PX_GEXPR_UNTIL, // any bytes in which none of the words occurs
     PX_GEXPR_WORDS, // one of the words
-    PX_GEXPR_DFA    // characters, by a table
+    PX_GEXPR_DFA,   // characters, by a table
+    PX_GEXPR_LADDER // items in order, with commas, some of them left out
 } px_gexpr_kind;
 
 #define PX_GRAMMAR_MANY UINT32_MAX // of REPEAT: no end
@@ -58,7 +59,7 @@ struct px_gexpr {
     const px_grange *ranges; // ascending, apart
     const px_str *words;
     const px_gdfa_edge *edges; // ascending by from
-    const bool *accepts;       // DFA [n_states]
+    const bool *accepts;       // DFA [n_states]; LADDER [n - 2]: this item must be there
 };
 
 typedef struct px_grule {
@@ -100,11 +101,17 @@ const px_gexpr *px_gexpr_token(px_grules *g, px_str text);
 const px_gexpr *px_gexpr_until(px_grules *g, const px_str *words, uint32_t n); // words are copied
 const px_gexpr *px_gexpr_words(px_grules *g, const px_str *words, uint32_t n); // words are copied
 
+typedef struct px_gexprs px_gexprs;
+/* The rungs in order, each left out unless must[i], `,` between them; then `none` when all were
+ * left out, else `some`. must [rungs->n] is lent by the arena. */
+const px_gexpr *px_gexpr_ladder(px_grules *g, const px_gexprs *rungs, const bool *must,
+                                const px_gexpr *none, const px_gexpr *some);
+
 /* A list of expressions that grows, in the arena. */
-typedef struct px_gexprs {
+struct px_gexprs {
     const px_gexpr **items;
     uint32_t n, cap;
-} px_gexprs;
+};
 void px_gexprs_put(px_grules *g, px_gexprs *list, const px_gexpr *x);
 
 /* A rule that begins with itself, A ::= A x | y, becomes A ::= y x*, which means the same. */

@@ -262,10 +262,11 @@ static const px_gdfa *multiples(px_gdfa_maker *m, const px_gdecimal *step)
         p = 10 * p + (uint64_t)(step->part[i] - '0');
     if (p == 0 || p * (places + 1) > MOST_REMAINDERS || places > 9) {
         if (m->st == PITH_OK)
-            m->st = px_fail(m->err, PITH_E_UNSUPPORTED,
-                            "%s: a grammar cannot count multiples of this number; at most %d "
-                            "remainders are possible",
-                            m->where, MOST_REMAINDERS);
+            m->st =
+                px_fail(m->err, PITH_E_UNSUPPORTED,
+                        "a grammar cannot count multiples of this number; at most %d remainders "
+                        "are possible",
+                        MOST_REMAINDERS);
         return NULL;
     }
     /* 0, 1 behind a minus, then rows of p remainders: before the point, right behind it, behind its

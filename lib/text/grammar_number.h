@@ -28,7 +28,7 @@ typedef struct px_gbounds {
 bool px_gdecimal_read(px_str text, px_gdecimal *out);
 int px_gdecimal_compare(const px_gdecimal *a, const px_gdecimal *b);
 
-/* Integers, or numbers, within the bounds. m->where names the place in messages. */
+/* Integers, or numbers, within the bounds. */
 const px_gexpr *px_gnumber_integer(px_gdfa_maker *m, const px_gbounds *b);
 const px_gexpr *px_gnumber_real(px_gdfa_maker *m, const px_gbounds *b);
 

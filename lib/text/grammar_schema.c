@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    MOST_BRANCHES = 20000 // alternatives of a schema in all
+    MOST_BRANCHES = 20000, // alternatives of a schema in all
+    MOST_PAIRED = 100      // branches of oneOf that are compared with each other
 };
 
 struct px_gmemo {
@@ -22,6 +23,13 @@ struct px_gmemo {
 struct px_gkeys {
     const char *at;
     const px_json *keys;
+};
+
+/* A member of an object that a $ref goes through: `object` is its place, + 1. */
+struct px_gmember {
+    const char *object;
+    px_str name;
+    px_json value;
 };
 
 static const char *const KEYWORDS[] = {
@@ -93,6 +101,14 @@ const px_gexpr *px_gschema_fail(px_gschema *s, pith_status status, px_json at, c
     va_end(args);
     s->st = px_fail(s->err, status, "%s: %s: %s", s->name, px_gschema_pointer(s, at), text);
     return NULL;
+}
+
+void px_gschema_take(px_gschema *s, pith_status st, px_json at)
+{
+    if (st == PITH_OK || s->st != PITH_OK)
+        return;
+    s->st = st;
+    px_prefix(s->err, "%s: %s", s->name, px_gschema_pointer(s, at));
 }
 
 const px_gexpr *px_gschema_none(px_gschema *s)
@@ -207,7 +223,7 @@ static void unescape(px_str step, px_buf *out)
     for (size_t i = 0; i < step.len; i++) {
         char c = step.data[i];
         unsigned code;
-        if (c == '%' && i + 2 < step.len + 0 && sscanf(step.data + i + 1, "%2x", &code) == 1) {
+        if (c == '%' && i + 2 < step.len && sscanf(step.data + i + 1, "%2x", &code) == 1) {
             c = (char)code;
             i += 2;
         }
@@ -219,20 +235,83 @@ static void unescape(px_str step, px_buf *out)
     }
 }
 
-static px_json child(px_json here, px_str step)
+static uint32_t hash_member(const char *object, px_str name)
+{
+    uint64_t h = (uintptr_t)object;
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (uint8_t)name.data[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(h ^ (h >> 32));
+}
+
+static struct px_gmember *find_member(const px_gschema *s, const char *object, px_str name)
+{
+    uint32_t at = hash_member(object, name) & (s->members_size - 1);
+    while (s->members[at].object &&
+           (s->members[at].object != object || !px_str_eq(s->members[at].name, name)))
+        at = (at + 1) & (s->members_size - 1);
+    return &s->members[at];
+}
+
+/* Enters the members of an object that a pointer goes through, so that the next is found at once.
+ */
+static bool index_object(px_gschema *s, px_json object)
+{
+    uint64_t n = s->n_members + px_json_count(object) + 1;
+    if (2 * n >= s->members_size) {
+        uint32_t old_size = s->members_size, size = old_size ? old_size : 64;
+        while (size <= 2 * n)
+            size *= 2;
+        struct px_gmember *old = s->members;
+        s->members = PX_ZNEW(&s->g->arena, struct px_gmember, size);
+        if (!s->members) {
+            s->g->failed = true;
+            return false;
+        }
+        s->members_size = size;
+        for (uint32_t i = 0; i < old_size; i++)
+            if (old[i].object)
+                *find_member(s, old[i].object, old[i].name) = old[i];
+    }
+    px_str mark = {.data = "", .len = 0}; // an entry that tells that the object was entered
+    px_json_walk walk = px_json_each(object);
+    px_json key, value;
+    while (px_json_next(&walk, &key, &value)) {
+        px_str name = px_gschema_text(s, key);
+        if (!px_gschema_ok(s))
+            return false;
+        struct px_gmember *m = find_member(s, object.at + 1, name);
+        s->n_members += !m->object;
+        *m = (struct px_gmember){.object = object.at + 1, .name = name, .value = value};
+    }
+    s->n_members++;
+    *find_member(s, object.at, mark) = (struct px_gmember){.object = object.at, .name = mark};
+    return true;
+}
+
+static px_json member_of(px_gschema *s, px_json object, px_str name)
+{
+    bool known =
+        s->members_size > 0 && find_member(s, object.at, (px_str){.data = ""})->object != NULL;
+    if (!known && !index_object(s, object))
+        return (px_json){0};
+    return find_member(s, object.at + 1, name)->value;
+}
+
+static px_json child(px_gschema *s, px_json here, px_str step)
 {
     px_buf name = {0};
-    px_json found = {0};
+    px_json found = {0}, value;
     unescape(step, &name);
-    px_json_walk walk = px_json_each(here);
-    px_json key, value;
-    uint64_t index = 0, wanted = UINT64_MAX;
-    if (!walk.object && name.len > 0 && name.len < 10)
-        wanted = strtoul(name.data, NULL, 10);
     px_str text = {.data = name.data ? name.data : "", .len = name.len};
-    while (px_json_next(&walk, &key, &value))
-        if (walk.object ? px_json_is(key, text) : index++ == wanted)
-            found = value;
+    px_json_walk walk = px_json_each(here);
+    if (walk.object) {
+        found = member_of(s, here, text);
+    } else if (name.len > 0 && name.len < 10) {
+        uint64_t wanted = strtoul(name.data, NULL, 10);
+        for (uint64_t i = 0; px_json_next(&walk, NULL, &value); i++)
+            if (i == wanted)
+                found = value;
+    }
     px_buf_clear(&name);
     return found;
 }
@@ -252,7 +331,7 @@ static px_json resolve(px_gschema *s, px_json ref)
         size_t end = ++i;
         while (end < text.len && text.data[end] != '/')
             end++;
-        here = child(here, (px_str){.data = text.data + i, .len = end - i});
+        here = child(s, here, (px_str){.data = text.data + i, .len = end - i});
         i = end;
     }
     if (px_json_type_of(here) == PX_JSON_NONE)
@@ -350,6 +429,12 @@ static px_json branches_of(const px_gpart *part, uint32_t *skip)
 /* Branches of oneOf must exclude each other: a text of two of them would not be valid. */
 static void check_one_of(px_gschema *s, px_json list)
 {
+    if (px_gschema_told_apart(s, list))
+        return;
+    if (px_json_count(list) > MOST_PAIRED)
+        px_gschema_fail(s, PITH_E_LIMIT, list,
+                        "oneOf has more than %d branches that no constant property tells apart",
+                        MOST_PAIRED);
     px_json_walk outer = px_json_each(list);
     px_json a, b;
     uint64_t i = 0;

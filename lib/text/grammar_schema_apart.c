@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "text/grammar_schema_in.h"
 
+#include <stdlib.h>
+
 enum { MOST_DEPTH = 6 };
 
 static bool has(px_json v)
@@ -140,6 +142,78 @@ static bool properties_apart(px_gschema *s, const px_gparts *a, const px_gparts 
         }
     }
     return false;
+}
+
+/* The constant string of a property that must be there. */
+static bool constant_of(px_gschema *s, px_json branch, px_json name, px_str *out)
+{
+    px_gparts *parts = px_calloc(2, sizeof *parts);
+    bool found = false;
+    if (!parts) {
+        s->g->failed = true;
+        return false;
+    }
+    px_gparts_add(s, parts, branch);
+    px_json schema = property(parts, name), value;
+    if (px_gschema_ok(s) && requires(parts, name) && has(schema)) {
+        bool is_const;
+        px_gparts_add(s, parts + 1, schema);
+        found = px_gschema_ok(s) && listed(parts + 1, &value, &is_const) &&
+                (is_const || px_json_count(value) == 1);
+        if (found && !is_const) {
+            px_json_walk walk = px_json_each(value);
+            px_json_next(&walk, NULL, &value);
+        }
+        found = found && px_json_type_of(value) == PX_JSON_STRING;
+        if (found)
+            *out = px_gschema_text(s, value);
+    }
+    px_free(parts);
+    return found;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const px_str *x = a, *y = b;
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Whether this property's constants differ in all branches. */
+static bool tells_apart(px_gschema *s, px_json branches, px_json name, px_str *texts)
+{
+    size_t n = 0;
+    px_json branch;
+    px_json_walk walk = px_json_each(branches);
+    while (px_json_next(&walk, NULL, &branch))
+        if (!constant_of(s, branch, name, &texts[n++]))
+            return false;
+    qsort(texts, n, sizeof *texts, by_text);
+    for (size_t i = 1; i < n; i++)
+        if (by_text(&texts[i], &texts[i - 1]) == 0)
+            return false;
+    return true;
+}
+
+bool px_gschema_told_apart(px_gschema *s, px_json branches)
+{
+    px_json_walk walk = px_json_each(branches);
+    px_json first, name;
+    px_str *texts = PX_NEW(&s->g->arena, px_str, px_json_count(branches) + 1);
+    px_gparts *parts = px_calloc(1, sizeof *parts);
+    bool apart = false;
+    if (!texts || !parts) {
+        s->g->failed = true;
+    } else if (px_json_next(&walk, NULL, &first)) {
+        px_gparts_add(s, parts, first);
+        for (int i = 0; i < parts->n && !apart; i++) {
+            px_json_walk names = px_json_each(parts->list[i].keys[PX_GKEY_REQUIRED]);
+            for (int k = 0; k < 8 && !apart && px_gschema_ok(s); k++)
+                apart = px_json_next(&names, NULL, &name) && tells_apart(s, branches, name, texts);
+        }
+    }
+    px_free(parts);
+    return apart;
 }
 
 bool px_gschema_apart(px_gschema *s, px_json a, px_json b, int depth)

@@ -110,12 +110,16 @@ typedef struct px_gschema {
     struct px_gkeys *keys; // of schemas met, by place
     uint32_t n_keys, cap_keys, *keys_table, keys_size;
     uint32_t n_branches;
+    struct px_gmember *members; // of objects that references went through, by name
+    uint32_t n_members, members_size;
 } px_gschema;
 
 bool px_gschema_ok(const px_gschema *s);
 /* Fails: "name: POINTER: sentence". at: the schema, or a value in it. Gives NULL. */
 const px_gexpr *px_gschema_fail(px_gschema *s, pith_status status, px_json at, const char *fmt, ...)
     PX_PRINTF(4, 5);
+/* Takes over a failure from below, with the pointer before its sentence. */
+void px_gschema_take(px_gschema *s, pith_status st, px_json at);
 /* The JSON pointer of a value, in the arena. */
 const char *px_gschema_pointer(px_gschema *s, px_json at);
 
@@ -140,6 +144,9 @@ const px_gdfa *px_gschema_strings(px_gschema *s, const px_gparts *parts, px_gdfa
 /* A value exactly, with grammar_json's white space. */
 const px_gexpr *px_gschema_exactly(px_gschema *s, px_json value);
 bool px_gjson_equal(px_json a, px_json b);
+
+/* Whether all branches require one property whose constant differs in each. */
+bool px_gschema_told_apart(px_gschema *s, px_json branches);
 
 /* Whether no text that a grammar of one of them makes can be of the other. */
 bool px_gschema_apart(px_gschema *s, px_json a, px_json b, int depth);

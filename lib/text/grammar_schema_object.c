@@ -6,11 +6,14 @@
  * patternProperties, or no properties at all. Nothing else is written, though a validator would let
  * it pass.
  *
- *   F(i): nothing is written yet, property i is next     F(i) ::= " " p_i R(i+1) | F(i+1)
- *   R(i): something is                                   R(i) ::= ("," " " p_i)? R(i+1)
+ *   nothing is written:  F0 --> F1 --> F2 ...    p_i is left out, if it may be
+ *                        |      |
+ *                        M0     M1 --p_1--> R2
+ *                               |
+ *   something is:               R1 --> R2 ...    R1 --,--> M1
  *
- * Where minProperties or maxProperties matter, R also counts. A key that may be free is never one
- * of the properties', so that no property is written twice.
+ * Where minProperties or maxProperties matter, rules also count. A key that may be free is never
+ * one of the properties', so that no property is written twice.
  */
 #include "base/mem.h"
 #include "text/grammar_regex.h"
@@ -20,8 +23,16 @@
 
 enum { MOST_PATTERNS = 4, MOST_COUNTED = 4000 };
 
+/* What one part says of a property. */
+typedef struct said {
+    px_json schema;
+    int part;
+    struct said *next;
+} said;
+
 typedef struct property {
     px_str name;
+    said *own;              // the last first
     const px_gexpr *member; // "name": value; NULL: it cannot be written
     bool required;
 } property;
@@ -109,8 +120,16 @@ static void list_names(object *o)
         if (has(properties) && px_json_type_of(properties) != PX_JSON_OBJECT)
             px_gschema_fail(o->s, PITH_E_FORMAT, properties, "properties must be an object");
         px_json_walk walk = px_json_each(properties);
-        while (px_gschema_ok(o->s) && px_json_next(&walk, &key, &value))
-            add(o, px_gschema_text(o->s, key));
+        while (px_gschema_ok(o->s) && px_json_next(&walk, &key, &value)) {
+            property *p = add(o, px_gschema_text(o->s, key));
+            said *one = PX_NEW(&o->s->g->arena, said, 1);
+            if (!p || !one) {
+                o->s->g->failed = true;
+                return;
+            }
+            *one = (said){.schema = value, .part = i, .next = p->own};
+            p->own = one;
+        }
     }
     for (int i = 0; i < o->parts->n && px_gschema_ok(o->s); i++) {
         px_json required = o->parts->list[i].keys[PX_GKEY_REQUIRED];
@@ -175,7 +194,7 @@ static void add_additional(px_gschema *s, const px_gpart *part, px_gparts *schem
 }
 
 /* The value of a property by all parts; NULL where there can be none. */
-static const px_gexpr *value_of(object *o, const patterns *patterns_of, px_str name)
+static const px_gexpr *value_of(object *o, const patterns *patterns_of, const property *p)
 {
     px_gschema *s = o->s;
     px_gparts *schemas = px_calloc(1, sizeof *schemas);
@@ -185,24 +204,17 @@ static const px_gexpr *value_of(object *o, const patterns *patterns_of, px_str n
         s->g->failed = true;
         return NULL;
     }
-    const char *text = name.data;
-    for (int i = 0; i < o->parts->n && px_gschema_ok(s); i++) {
+    for (int i = 0; i < o->parts->n && px_gschema_ok(o->s); i++) {
         const px_gpart *part = &o->parts->list[i];
-        px_json_walk walk = px_json_each(part->keys[PX_GKEY_PROPERTIES]);
-        px_json key, value, own = {0};
-        if (strlen(text) == name.len) {
-            own = px_json_find(part->keys[PX_GKEY_PROPERTIES], text);
-        } else { // a zero byte in the name
-            while (px_json_next(&walk, &key, &value))
-                if (px_json_is(key, name))
-                    own = value;
-        }
-        bool met = has(own);
+        const said *own = p->own;
+        while (own && own->part != i) // of equal keys the last counts
+            own = own->next;
+        bool met = own != NULL;
         if (met)
-            px_gparts_add(s, schemas, own);
+            px_gparts_add(s, schemas, own->schema);
         for (int k = 0; k < patterns_of->n; k++)
             if (patterns_of->list[k].part == i && patterns_of->list[k].keys &&
-                px_gdfa_accepts(patterns_of->list[k].keys, name)) {
+                px_gdfa_accepts(patterns_of->list[k].keys, p->name)) {
                 px_gparts_add(s, schemas, patterns_of->list[k].schema);
                 met = true;
             }
@@ -382,19 +394,6 @@ static const px_gexpr *extras(object *o, uint32_t written)
     return px_gexpr_repeat(g, pair(o, spaced(o, o->extra), rest), min, 1);
 }
 
-/* R(i) without counting: from property i on, something is written. */
-static const px_gexpr *plain_rest(object *o, uint32_t i)
-{
-    px_gexprs list = {0};
-    for (; i < o->n; i++) {
-        property *p = &o->list[i];
-        const px_gexpr *x = behind_comma(o, p->member);
-        px_gexprs_put(o->s->g, &list, p->required ? x : px_gexpr_repeat(o->s->g, x, 0, 1));
-    }
-    px_gexprs_put(o->s->g, &list, extras(o, 1));
-    return px_gexpr_seq(o->s->g, list.items, list.n);
-}
-
 static const px_gexpr *new_rule(object *o, const px_gexpr *body)
 {
     uint32_t rule = px_grules_add(o->s->g, (px_str){.data = "members", .len = 7});
@@ -404,33 +403,23 @@ static const px_gexpr *new_rule(object *o, const px_gexpr *body)
     return px_gexpr_rule(o->s->g, rule);
 }
 
-/* F(0) without counting. The properties before the first required one may each be the first. */
+/* Without counting: a ladder. */
 static const px_gexpr *plain_members(object *o)
 {
     px_grules *g = o->s->g;
-    uint32_t last = 0; // the last that may be first
-    while (last < o->n && !o->list[last].required)
-        last++;
-    px_gexprs ways = {0};
-    if (last == o->n) {
-        px_gexprs_put(g, &ways, extras(o, 0));
-        if (o->n == 0)
-            return ways.items ? ways.items[0] : NULL;
-        last--;
+    if (o->n == 0)
+        return extras(o, 0);
+    px_gexprs rungs = {0};
+    bool *must = PX_NEW(&g->arena, bool, o->n);
+    if (!must) {
+        g->failed = true;
+        return NULL;
     }
-    const px_gexpr *rest = plain_rest(o, last + 1);
-    if (last > 0)
-        rest = new_rule(o, rest);
-    for (uint32_t i = last;; i--) {
-        px_gexprs_put(g, &ways, pair(o, spaced(o, o->list[i].member), rest));
-        if (i == 0)
-            break;
-        const px_gexpr *x = behind_comma(o, o->list[i].member);
-        if (!o->list[i].required)
-            x = px_gexpr_repeat(g, x, 0, 1);
-        rest = new_rule(o, pair(o, x, rest));
+    for (uint32_t i = 0; i < o->n; i++) {
+        px_gexprs_put(g, &rungs, spaced(o, o->list[i].member));
+        must[i] = o->list[i].required;
     }
-    return px_gexpr_alt(g, ways.items, ways.n);
+    return px_gexpr_ladder(g, &rungs, must, extras(o, 0), extras(o, 1));
 }
 
 /* The same, counting: rules for each property and number of members written before it. */
@@ -486,7 +475,7 @@ static bool settle(object *o, const patterns *p, const px_gdfa *names)
         property *one = &o->list[i];
         const px_gexpr *value = NULL;
         if (!names || px_gdfa_accepts(names, one->name))
-            value = value_of(o, p, one->name);
+            value = value_of(o, p, one);
         if (!value && one->required)
             return false;
         if (!value)
@@ -503,8 +492,7 @@ const px_gexpr *px_gschema_object(px_gschema *s, const px_gparts *parts)
 {
     px_grules *g = s->g;
     object o = {.s = s, .parts = parts, .max = PX_GRAMMAR_MANY};
-    px_json where = parts->n > 0 ? parts->list[0].schema : s->root;
-    px_gdfa_maker m = {.g = g, .where = px_gschema_pointer(s, where), .err = s->err};
+    px_gdfa_maker m = {.g = g, .err = s->err};
     patterns p = {.n = 0};
     list_names(&o);
     px_gparts_count(s, parts, PX_GKEY_MIN_PROPERTIES, true, &o.min);
@@ -515,8 +503,7 @@ const px_gexpr *px_gschema_object(px_gschema *s, const px_gparts *parts)
         read_extra(&o, &m, &p); // before properties are dropped: their names stay taken
     const px_gdfa *names = px_gschema_ok(s) && m.st == PITH_OK ? names_allowed(&o, &m) : NULL;
     bool possible = m.st == PITH_OK && px_gschema_ok(s) && settle(&o, &p, names);
-    if (m.st != PITH_OK && px_gschema_ok(s))
-        s->st = m.st;
+    px_gschema_take(s, m.st, parts->list[0].schema);
     if (!px_gschema_ok(s))
         return NULL;
     if (!possible)

@@ -239,10 +239,9 @@ static bool read_bounds(px_gschema *s, const px_gparts *parts, px_gbounds *b)
     return px_gschema_ok(s) && (b->has_min || b->has_max || b->has_multiple);
 }
 
-static px_gdfa_maker maker_of(px_gschema *s, const px_gparts *parts)
+static px_gdfa_maker maker_of(px_gschema *s)
 {
-    const char *where = px_gschema_pointer(s, parts->n > 0 ? parts->list[0].schema : s->root);
-    return (px_gdfa_maker){.g = s->g, .where = where, .err = s->err};
+    return (px_gdfa_maker){.g = s->g, .err = s->err};
 }
 
 static const px_gexpr *numbers(px_gschema *s, const px_gparts *parts, uint32_t types)
@@ -251,13 +250,12 @@ static const px_gexpr *numbers(px_gschema *s, const px_gparts *parts, uint32_t t
     bool integer = !(types & PX_GTYPE_REAL);
     if (!read_bounds(s, parts, &b))
         return px_gjson_get(s->g, &s->json, integer ? PX_GJSON_INTEGER : PX_GJSON_NUMBER);
-    px_gdfa_maker m = maker_of(s, parts);
+    px_gdfa_maker m = maker_of(s);
     if (integer && b.has_multiple && b.multiple.part[0] != 0)
         return px_gschema_fail(s, PITH_E_UNSUPPORTED, parts->list[0].schema,
                                "integers that are multiples of a fraction are not supported");
     const px_gexpr *x = integer ? px_gnumber_integer(&m, &b) : px_gnumber_real(&m, &b);
-    if (m.st != PITH_OK && px_gschema_ok(s))
-        s->st = m.st;
+    px_gschema_take(s, m.st, parts->list[0].schema);
     return x;
 }
 
@@ -294,13 +292,9 @@ static const px_gexpr *pattern_expr(px_gschema *s, px_json v, bool is_format, bo
     const px_gexpr *x = NULL;
     if (!px_gschema_ok(s))
         return NULL;
-    const char *where = px_gschema_pointer(s, v);
-    pith_status st = px_gregex_read(s->g, where, text,
+    pith_status st = px_gregex_read(s->g, is_format ? "format" : "pattern", text,
                                     PX_GREGEX_SOMEWHERE | (json ? PX_GREGEX_JSON : 0), &x, s->err);
-    if (st != PITH_OK && px_gschema_ok(s)) {
-        s->st = st;
-        px_prefix(s->err, "%s", s->name);
-    }
+    px_gschema_take(s, st, v);
     return x;
 }
 
@@ -357,11 +351,10 @@ static const px_gexpr *strings(px_gschema *s, const px_gparts *parts)
             is_format = is_format || parts->list[i].keys[PX_GKEY_FORMAT].at == last.at;
         return quotes(s, pattern_expr(s, last, is_format, true));
     }
-    px_gdfa_maker m = maker_of(s, parts);
+    px_gdfa_maker m = maker_of(s);
     const px_gdfa *d = px_gschema_strings(s, parts, &m);
     const px_gexpr *x = px_gdfa_expr(&m, d, true);
-    if (m.st != PITH_OK && px_gschema_ok(s))
-        s->st = m.st;
+    px_gschema_take(s, m.st, parts->list[0].schema);
     return x ? quotes(s, x) : NULL;
 }
 
@@ -579,13 +572,12 @@ static const px_gexpr *exact_values(px_gschema *s, const px_gparts *parts, uint3
     if (!is_const && px_json_type_of(list) != PX_JSON_ARRAY)
         return px_gschema_fail(s, PITH_E_FORMAT, list, "enum must be a list of values");
     px_str *words = PX_NEW(&s->g->arena, px_str, n + 1);
-    px_gdfa_maker m = maker_of(s, parts);
+    px_gdfa_maker m = maker_of(s);
     const px_gdfa *strings_of = px_gschema_strings(s, parts, &m);
-    if (!words || m.st != PITH_OK) {
-        s->st = s->st != PITH_OK ? s->st : m.st;
-        s->g->failed = s->g->failed || !words;
+    px_gschema_take(s, m.st, list);
+    s->g->failed = s->g->failed || !words;
+    if (!px_gschema_ok(s))
         return NULL;
-    }
     for (uint64_t i = 0; i < n && px_gschema_ok(s); i++) {
         if (!is_const)
             px_json_next(&walk, NULL, &v);
