@@ -154,7 +154,7 @@ function Transcript(): JSX.Element {
                 <span class="node" aria-hidden="true" />
                 <span class="who">System</span>
               </div>
-              <p class="column instructions">{chat.system}</p>
+              <p class="column instructions" dir="auto">{chat.system}</p>
             </div>
           )}
           {turns.map((turn, i) => (

@@ -122,6 +122,7 @@ export function Composer(): JSX.Element {
             id="message"
             ref={field}
             rows={1}
+            dir="auto"
             aria-label="Message"
             aria-describedby="message-hint"
             placeholder="Write a message"

@@ -27,7 +27,7 @@ class BlockView extends Component<{ block: Block }> {
   }
 
   override render(): JSX.Element {
-    return <div class="block" ref={(box) => void (this.box = box)} />;
+    return <div class="block" dir="auto" ref={(box) => void (this.box = box)} />;
   }
 }
 
@@ -112,7 +112,7 @@ export function UserTurn({ turn, later, busy }: { turn: Turn; later: number; bus
           <EditField turn={turn} later={later} onDone={stop} />
         ) : (
           <div class="said-row">
-            {turn.text && <p class="said">{turn.text}</p>}
+            {turn.text && <p class="said" dir="auto">{turn.text}</p>}
             <div class="actions">
               {!busy && (
                 <ActionButton label="Edit" onClick={() => setEditing(true)}>
@@ -151,6 +151,7 @@ function EditField({ turn, later, onDone }: { turn: Turn; later: number; onDone:
     >
       <textarea
         ref={field}
+        dir="auto"
         aria-label="Your message"
         rows={Math.min(12, text.split("\n").length + 1)}
         value={text}
