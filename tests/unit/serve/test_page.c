@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <cmocka.h>
 
 static void browsers_want_the_page_and_clients_do_not(void **state)
