@@ -175,9 +175,10 @@ void px_batch_step(pith_engine *e, px_batch *b)
     settle(b);
     px_heap_forbid();
     px_plan p;
+    int32_t pauses = b->n;
     do
         px_plan_make(e, b, &p);
-    while (p.n == 0 && p.starved && pause_last(e, b));
+    while (p.n == 0 && p.starved && pauses-- > 0 && pause_last(e, b));
     if (p.n == 0 && p.starved)
         px_answer_fail(p.starved, p.error.status, &p.error);
     if (p.n == 1) {

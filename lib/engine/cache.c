@@ -251,16 +251,24 @@ const px_disk *px_cache_disk(const px_cache *p)
 static bool evict(void *user)
 {
     px_cache *p = user;
+    int32_t found = NONE;
     for (int32_t i = p->oldest; i != NONE; i = p->nodes[i].newer) {
-        if (p->nodes[i].child != NONE || !px_kv_page_is_idle(p->pool, i))
+        if (!px_kv_page_is_idle(p->pool, i))
             continue;
-        if (p->disk && p->nodes[i].n == PAGE)
-            save(p, i);
-        remove_leaf(p, i);
-        p->info.n_evicted++;
-        return true;
+        if (p->nodes[i].child == NONE) {
+            found = i;
+            break;
+        }
+        /* Behind an idle page there may be pages in use alone: sessions that computed it twice. */
+        found = found == NONE ? i : found;
     }
-    return false;
+    if (found == NONE)
+        return false;
+    if (p->disk && p->nodes[found].n == PAGE)
+        save(p, found);
+    remove_all(p, found);
+    p->info.n_evicted++;
+    return true;
 }
 
 static bool forget(void *user, int32_t page)
@@ -422,7 +430,7 @@ static void extend_by_copy(px_cache *p, uint64_t adapter_key, int32_t parent, co
     if (like == NONE || same < have + LEAST_COPY)
         return;
     touch(p, like);
-    px_kv_seq_truncate(seq, begin);
+    px_kv_seq_truncate(seq, seq->n_tokens);           // room that was reserved goes back
     (void)px_kv_seq_copy_page(seq, like, same, NULL); // without room they are computed
 }
 

@@ -245,6 +245,8 @@ static void plan_readers(px_plan *p, const px_batch *b)
     pith_answer *a;
     while (room > 0 && p->n < p->e->setup.max_sessions && (a = next_of(p, b, false))) {
         a->looked = true;
+        if (!enters(p, b, a))
+            continue;
         px_answer_look_up(a);
         pith_answer *leader = leader_of(b, a);
         if (leader && leader->planned)

@@ -408,15 +408,23 @@ void px_kv_seq_share_page(px_kv_seq *seq, int32_t page)
 
 pith_status px_kv_seq_copy_page(px_kv_seq *seq, int32_t page, int64_t n, pith_error *err)
 {
-    int32_t own = -1;
-    add_user(seq->pool, page); // or it might be evicted for its own copy
-    pith_status status = take(seq->pool, &own, err);
+    px_kv_pool *pool = seq->pool;
+    int64_t at = seq->n_tokens / PX_KV_PAGE_TOKENS;
+    bool has = at < seq->n_pages; // a last page that is not full
+    int32_t own = has ? seq->pages[at] : -1;
+    pith_status status = PITH_OK;
+    add_user(pool, page); // or it might be evicted for its own copy
+    if (!has || pool->refs[own] > 1)
+        status = take(pool, &own, err);
     if (status == PITH_OK) {
-        memcpy(page_at(seq->pool, own), page_at(seq->pool, page), seq->pool->layout.page_bytes);
-        set_page(seq, seq->n_pages++, own);
-        seq->n_tokens += n;
+        memcpy(page_at(pool, own), page_at(pool, page), pool->layout.page_bytes);
+        if (has && seq->pages[at] != own)
+            let_go(pool, seq->pages[at]);
+        set_page(seq, at, own);
+        seq->n_pages = at + 1;
+        seq->n_tokens = at * PX_KV_PAGE_TOKENS + n;
     }
-    let_go(seq->pool, page);
+    let_go(pool, page);
     return status;
 }
 
