@@ -83,19 +83,21 @@ class Handler(BaseHTTPRequestHandler):
             log(path=self.path, first=-1, sent=0, status=code, auth=auth)
             return self.fail(code, f.get("retry_after"))
         try:
-            with open(path, "rb") as h:
-                data = bytearray(h.read())
+            size = os.path.getsize(path)
+            file = open(path, "rb")
         except OSError:
             return self.fail(404)
-        if "flip" in f and f["flip"] < len(data):
-            data[f["flip"]] ^= 1
-        total = len(data) + f.get("grow", 0)
-        first, last = 0, len(data) - 1
+        with file:
+            self.send(file, size, f, auth)
+
+    def send(self, file, size, f, auth):
+        total = size + f.get("grow", 0)
+        first, last = 0, size - 1
         ranged = self.headers.get("Range", "")
         if ranged.startswith("bytes=") and not f.get("no_range"):
             a, b = ranged[6:].split("-")
-            first, last = int(a), min(int(b) if b else len(data) - 1, len(data) - 1)
-            if first >= len(data):
+            first, last = int(a), min(int(b) if b else size - 1, size - 1)
+            if first >= size:
                 return self.fail(416)
             self.send_response(206)
             self.send_header("Content-Range", "bytes %d-%d/%d" % (first, last, total))
@@ -107,10 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", f.get("etag", '"one"'))
         self.send_header("Content-Length", str(said))
         self.end_headers()
-        part = bytes(data[first:last + 1])
-        if f.get("shrink"):
-            part = part[:max(0, len(part) - f["shrink"])]
-        limit = len(part)
+        limit = max(0, last + 1 - first - f.get("shrink", 0))
         broken = False
         with LOCK:
             if "break_after" in f and limit > f["break_after"] and COUNT["break"] < f.get("break_times", 1 << 30):
@@ -118,9 +117,13 @@ class Handler(BaseHTTPRequestHandler):
                 limit, broken = f["break_after"], True
         sent = 0
         try:
+            file.seek(first)
             while sent < limit:
-                n = min(16384, limit - sent)
-                self.wfile.write(part[sent:sent + n])
+                piece = bytearray(file.read(min(16384 if f.get("slow") else 262144, limit - sent)))
+                n = len(piece)
+                if 0 <= f.get("flip", -1) - first - sent < n:
+                    piece[f["flip"] - first - sent] ^= 1
+                self.wfile.write(piece)
                 sent += n
                 if f.get("slow"):
                     self.wfile.flush()

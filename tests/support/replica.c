@@ -32,6 +32,9 @@ static void make_above(const char *path)
 test_replica test_replica_start(const char *name)
 {
     int in[2], out[2];
+    unsetenv("http_proxy"); // of the developer's own
+    setenv("no_proxy", "127.0.0.1,localhost", 1);
+    setenv("NO_PROXY", "127.0.0.1,localhost", 1);
     const char *folder = test_temp(name), *script = test_source("tests/support/registry.py");
     make_above(test_format("%s/x", folder));
     assert_int_equal(pipe(in), 0);

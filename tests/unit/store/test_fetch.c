@@ -332,6 +332,23 @@ static void two_pulls_of_one_file_fetch_it_once(void **state)
     store_close(t.s);
 }
 
+static void a_proxy_is_used(void **state)
+{
+    (void)state;
+    setting t = set_up("proxy");
+    t.url = "http://127.0.0.1:9/files/big.bin"; // nobody is there; the replica plays the proxy
+    setenv("http_proxy", t.r.url, 1);
+    setenv("no_proxy", "", 1);
+    setenv("NO_PROXY", "", 1);
+    pith_error err = {0};
+    pith_status status = fetch(&t, true, NULL, &err);
+    unsetenv("http_proxy");
+    if (status != PITH_OK)
+        fail_msg("%s", err.text);
+    expect_blob(&t);
+    store_close(t.s);
+}
+
 static void strange_addresses_are_refused(void **state)
 {
     (void)state;
@@ -363,6 +380,7 @@ int main(void)
         cmocka_unit_test(bytes_that_rotted_meanwhile_are_fetched_again),
         cmocka_unit_test(a_file_that_changed_is_begun_again),
         cmocka_unit_test(two_pulls_of_one_file_fetch_it_once),
+        cmocka_unit_test(a_proxy_is_used),
         cmocka_unit_test(strange_addresses_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

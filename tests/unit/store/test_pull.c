@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include "base/mem.h"
+#include "format/gguf_write.h"
 #include "store/inside.h"
 
 #include <stdio.h>
@@ -210,6 +211,62 @@ static void small_files_are_checked_too(void **state)
     store_close(t.s);
 }
 
+/* Part `no` of two of the tiny model: the first has the metadata, each half of the tensors. */
+static void write_part(const px_source *s, int no, const char *path)
+{
+    px_gguf_writer *w = NULL;
+    pith_error err = {0};
+    int64_t half = s->n_tensors / 2, from = no ? half : 0, to = no ? s->n_tensors : half;
+    bool ok = px_gguf_writer_new(path, 32, &w, &err) == PITH_OK;
+    for (int64_t i = 0; ok && no == 0 && i < s->n_metas; i++)
+        ok = px_gguf_set_meta(w, &s->metas[i], &err) == PITH_OK;
+    ok = ok && px_gguf_set_u32(w, "split.no", (uint32_t)no, &err) == PITH_OK &&
+         px_gguf_set_u32(w, "split.count", 2, &err) == PITH_OK;
+    for (int64_t i = from; ok && i < to; i++) {
+        const px_tensor *t = &s->tensors[i];
+        ok = px_gguf_add_tensor(w, t->name, t->dtype, t->n_dims, t->ne, &err) == PITH_OK;
+    }
+    ok = ok && px_gguf_begin_data(w, &err) == PITH_OK;
+    for (int64_t i = from; ok && i < to; i++)
+        ok = px_gguf_write_data(w, s->tensors[i].data, s->tensors[i].bytes, &err) == PITH_OK;
+    ok = ok && px_gguf_finish(w, &err) == PITH_OK;
+    px_gguf_writer_free(w);
+    if (!ok)
+        fail_msg("%s", err.text);
+}
+
+static void all_parts_of_a_split_model_come(void **state)
+{
+    (void)state;
+    setting t = set_up("split");
+    pith_error err = {0};
+    px_source *s = NULL;
+    size_t n = 0;
+    (void)model_bytes(&n);
+    if (px_source_open(test_temp("tiny.gguf"), NULL, &s, &err) != PITH_OK)
+        fail_msg("%s", err.text);
+    int64_t n_tensors = s->n_tensors;
+    for (int i = 0; i < 2; i++) {
+        const char *name = test_format("tiny-q8_0-%05d-of-00002.gguf", i + 1);
+        write_part(s, i, test_temp(name));
+        char *bytes = test_read(test_temp(name), &n);
+        test_replica_put(&t.r, test_format("hub/org/Split-GGUF/q8/%s", name), bytes, n);
+    }
+    px_source_close(s);
+    put_model(&t, "hub/org/Split-GGUF/tiny-q2_k-00001-of-00002.gguf"); // of another one
+    store_model m = pull(&t, "hf.co/org/Split-GGUF:q8_0");
+    assert_int_equal(json_array_size(m.files), 2);
+    pith_model *model = NULL;
+    pith_model_info info = PITH_INIT(pith_model_info);
+    if (pith_model_open(m.path, NULL, &model, &err) != PITH_OK ||
+        pith_model_get_info(model, &info, &err) != PITH_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(info.n_tensors, n_tensors);
+    pith_model_close(model);
+    store_model_clear(&m);
+    store_close(t.s);
+}
+
 /* ---- Ollama's registry */
 
 static const char *layer(const setting *t, const char *kind, const void *bytes, size_t n)
@@ -342,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quantization_is_chosen),
         cmocka_unit_test(what_is_not_there_is_listed),
+        cmocka_unit_test(all_parts_of_a_split_model_come),
         cmocka_unit_test(a_token_goes_to_the_hub_alone),
         cmocka_unit_test(a_folder_comes_whole),
         cmocka_unit_test(a_folder_is_quantized_on_the_way),
