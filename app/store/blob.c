@@ -261,6 +261,33 @@ pith_status store_blob_name(const char *from, const char *to, pith_error *err)
     return PITH_OK;
 }
 
+pith_status store_blob_adopt(const store_root *s, const char *digest, uint64_t bytes,
+                             const char *file, const store_job *job, pith_error *err)
+{
+    char *theirs = NULL, *ours = NULL;
+    char hex[STORE_HEX + 1];
+    struct stat st;
+    if (!s->ollama)
+        return PITH_OK;
+    pith_status status = store_blob_path(s, digest, &ours, err);
+    if (status == PITH_OK)
+        status = store_set(&theirs, err, "%s/blobs/sha256-%s", s->ollama, digest + 7);
+    bool there = status == PITH_OK && stat(ours, &st) != 0 && stat(theirs, &st) == 0 &&
+                 S_ISREG(st.st_mode) && (uint64_t)st.st_size == bytes;
+    if (there) {
+        status = blob_folder(s, err);
+        if (status == PITH_OK)
+            status = store_sha256_file(theirs, job, digest, file, hex, err);
+        /* Another disk, or another owner's file: then it is fetched. */
+        if (status == PITH_OK && strcmp(hex, digest + 7) == 0 && link(theirs, ours) == 0)
+            status = store_note(job, err, "'%s' is in Ollama's store already; its bytes are shared",
+                                file);
+    }
+    px_free(theirs);
+    px_free(ours);
+    return status;
+}
+
 /* Names a finished file in blobs by its content. */
 static pith_status rename_into(const store_root *s, const char *path, const store_job *job,
                                char **digest, pith_error *err)

@@ -605,6 +605,8 @@ pith_status store_fetch_blob(const store_root *s, const store_fetch *what, const
     pith_status status = PITH_OK;
     if (what->digest)
         status = store_blob_path(s, what->digest, &blob, err);
+    if (status == PITH_OK && what->digest)
+        status = store_blob_adopt(s, what->digest, what->bytes, what->file, job, err);
     if (status == PITH_OK)
         status = key_of(what, &key, err);
     for (int i = 0; status == PITH_OK; i++) {

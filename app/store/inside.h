@@ -101,6 +101,10 @@ pith_status store_blob_take(const store_root *s, const char *path, bool move, co
                             char **digest, pith_error *err);
 /* Renames a synced file to its blob's name, read-only and for good. */
 pith_status store_blob_name(const char *from, const char *to, pith_error *err);
+/* Takes a blob that Ollama's store on this machine has, by a second link to the same bytes, after
+ * its digest was computed; does nothing where that is not possible. */
+pith_status store_blob_adopt(const store_root *s, const char *digest, uint64_t bytes,
+                             const char *file, const store_job *job, pith_error *err);
 /* How many bytes are free where the store lies; the sentence of a full disk names both sizes. */
 pith_status store_need_space(const store_root *s, uint64_t bytes, const char *what,
                              pith_error *err);

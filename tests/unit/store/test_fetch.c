@@ -332,6 +332,33 @@ static void two_pulls_of_one_file_fetch_it_once(void **state)
     store_close(t.s);
 }
 
+static void what_ollama_has_is_not_fetched(void **state)
+{
+    (void)state;
+    setting t = set_up("shared");
+    const char *theirs = test_temp("shared-ollama");
+    const test_replica at = {.folder = theirs};
+    test_replica_put(&t.r, "x", "", 0);
+    assert_int_equal(mkdir(theirs, 0777), 0);
+    const char *file =
+        test_replica_put(&at, test_format("blobs/sha256-%s", t.digest + 7), t.bytes, SIZE);
+    store_close(t.s);
+    const store_options o = {.home = t.home, .ollama = theirs};
+    assert_int_equal(store_open(&o, &t.s, NULL), PITH_OK);
+    must(&t, true, NULL);
+    assert_int_equal(test_replica_sent(&t.r, "/big.bin").bodies, 0);
+    assert_int_equal(unlink(file), 0); // it is ours as well
+    expect_blob(&t);
+    /* Bytes that are not what their name says are fetched. */
+    assert_int_equal(unlink(blob_name(&t)), 0);
+    t.bytes[5] ^= 1;
+    test_replica_put(&at, test_format("blobs/sha256-%s", t.digest + 7), t.bytes, SIZE);
+    t.bytes[5] ^= 1;
+    must(&t, true, NULL);
+    assert_int_equal(test_replica_sent(&t.r, "/big.bin").bytes, SIZE);
+    store_close(t.s);
+}
+
 static void a_proxy_is_used(void **state)
 {
     (void)state;
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(bytes_that_rotted_meanwhile_are_fetched_again),
         cmocka_unit_test(a_file_that_changed_is_begun_again),
         cmocka_unit_test(two_pulls_of_one_file_fetch_it_once),
+        cmocka_unit_test(what_ollama_has_is_not_fetched),
         cmocka_unit_test(a_proxy_is_used),
         cmocka_unit_test(strange_addresses_are_refused),
     };
