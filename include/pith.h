@@ -531,7 +531,7 @@ typedef struct pith_engine_options {
                               none. Made when missing. Pages are written when the prefix cache gives
                               them up, by pith_engine_save_cache and when the engine is freed; read
                               when a context begins with them; verified each time. Engines and
-                              processes may share it. docs/engine.md */
+                              processes may share it. docs/serving-engine.md */
     uint64_t kv_dir_bytes; /* most bytes of its files, those used longest ago go; 0: 4 GiB */
 } pith_engine_options;
 

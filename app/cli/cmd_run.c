@@ -336,6 +336,7 @@ int cli_cmd_run(int argc, char **argv)
          1, 31, NULL},
         CLI_SAMPLING_ROWS(&a.sampling),
         CLI_ENGINE_ROWS(&a.engine),
+        CLI_KV_DIR_ROWS(&a.engine),
         CLI_OVERFLOW_ROWS(&a.engine),
     };
     const cli_spec spec = {

@@ -97,7 +97,9 @@ static pith_status options_of(const serve_args *a, serve_options *o, serve_model
                    .cpu = a->engine.cpu,
                    .k_type = a->engine.kv_k ? a->engine.kv_k : a->engine.kv,
                    .v_type = a->engine.kv_v ? a->engine.kv_v : a->engine.kv,
-                   .kv_bytes = (uint64_t)(a->engine.kv_mem * 1e9)},
+                   .kv_bytes = (uint64_t)(a->engine.kv_mem * 1e9),
+                   .kv_dir = a->engine.kv_dir,
+                   .kv_dir_bytes = (uint64_t)(a->engine.kv_dir_size * 1e9)},
     };
     *mo = (serve_models_options){.template_file = a->engine.template_file};
     if (!serve_read_duration(a->keep_alive, &mo->keep_alive))
@@ -226,6 +228,7 @@ int cli_cmd_serve(int argc, char **argv)
         {CLI_TEXT, "template", 0, &a.engine.template_file, "FILE",
          "a Jinja file in place of the models' chat templates", 0, 0, NULL},
         CLI_ENGINE_ROWS(&a.engine),
+        CLI_KV_DIR_ROWS(&a.engine),
     };
     const cli_spec spec = {
         .usage = "pith serve [[NAME=]MODEL...] [options]",

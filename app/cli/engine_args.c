@@ -44,6 +44,8 @@ pith_status cli_open(const char *path, const cli_engine_args *args, pith_model *
     eo.k_type = args->kv_k ? args->kv_k : args->kv;
     eo.v_type = args->kv_v ? args->kv_v : args->kv;
     eo.kv_bytes = (uint64_t)(args->kv_mem * 1e9);
+    eo.kv_dir = args->kv_dir;
+    eo.kv_dir_bytes = (uint64_t)(args->kv_dir_size * 1e9);
     status = pith_engine_new(*model, &eo, engine, err);
     if (status != PITH_OK) {
         pith_model_close(*model);

@@ -9,9 +9,9 @@
 #include "pith.h"
 
 typedef struct cli_engine_args {
-    const char *cpu, *kv, *kv_k, *kv_v, *template_file, *template_name, *overflow;
+    const char *cpu, *kv, *kv_k, *kv_v, *template_file, *template_name, *overflow, *kv_dir;
     int64_t threads, ctx, batch, keep;
-    double kv_mem; // GB
+    double kv_mem, kv_dir_size; // GB
 } cli_engine_args;
 
 /* clang-format off */
@@ -26,6 +26,11 @@ typedef struct cli_engine_args {
     {CLI_TEXT, "v-type", 0, &(a)->kv_v, "TYPE", "the same for values alone", 0, 0, NULL},                              \
     {CLI_FLOAT, "kv-mem", 0, &(a)->kv_mem, "GB", "most memory for keys and values", 0.001, 1e6, NULL},                 \
     {CLI_INT, "batch", 'b', &(a)->batch, "N", "most tokens of one step (default 512)", 1, 65536, NULL}
+
+#define CLI_KV_DIR_ROWS(a)                                                                                             \
+    {CLI_TEXT, "kv-dir", 0, &(a)->kv_dir, "FOLDER", "where computed prefixes are kept, so that the next start finds\n"  \
+     "them (docs/serving-engine.md)", 0, 0, NULL},                                                                     \
+    {CLI_FLOAT, "kv-dir-size", 0, &(a)->kv_dir_size, "GB", "most bytes of that folder (default 4.3)", 0.001, 1e6, NULL}
 
 #define CLI_TEMPLATE_ROWS(a)                                                                                           \
     {CLI_TEXT, "template", 0, &(a)->template_file, "FILE", "a Jinja file in place of the model's chat template",       \

@@ -131,6 +131,8 @@ static pith_status new_engine(serve_runner *r, serve_model *m, pith_error *err)
     o.k_type = r->options.k_type;
     o.v_type = r->options.v_type;
     o.kv_bytes = kv_budget(r, m);
+    o.kv_dir = r->options.kv_dir;
+    o.kv_dir_bytes = r->options.kv_dir_bytes;
     pith_status status = pith_engine_new(m->model, &o, &engine, err);
     if (status != PITH_OK)
         return status;

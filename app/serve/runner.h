@@ -20,7 +20,9 @@ typedef struct serve_runner_options {
     int64_t n_ctx;  // 0: the trained one
     int32_t n_threads, n_batch;
     const char *cpu, *k_type, *v_type;
-    uint64_t kv_bytes; // of one engine; 0: half of what is free
+    uint64_t kv_bytes;  // of one engine; 0: half of what is free
+    const char *kv_dir; // of all engines, or NULL
+    uint64_t kv_dir_bytes;
 } serve_runner_options;
 
 /* Starts the thread. */

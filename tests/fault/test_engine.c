@@ -88,6 +88,7 @@ static pith_status answers(void *ctx, pith_error *err)
     bench b = {0};
     pith_engine_options o = PITH_INIT(pith_engine_options);
     o.n_threads = 1;
+    o.kv_dir = test_temp("kv");
     pith_status st = pith_model_open(path, NULL, &b.model, err);
     if (st == PITH_OK)
         st = pith_engine_new(b.model, &o, &b.engine, err);
@@ -101,8 +102,10 @@ static pith_status answers(void *ctx, pith_error *err)
         pith_request r = PITH_INIT(pith_request);
         r.tokens = tokens;
         r.n_tokens = 7;
-        r.max_tokens = 6;
+        r.max_tokens = i == 0 ? 80 : 6; // past a page, which is then saved
         r.on_event = ignore;
+        r.prompt_logprobs = i == 1;
+        r.ignore_end = true;
         r.speculation = i == 0 ? PITH_SPECULATE_DRAFT : PITH_SPECULATE_NGRAM;
         if (st == PITH_OK)
             st = pith_session_submit(s[i], &r, &a[i], err);
@@ -114,6 +117,8 @@ static pith_status answers(void *ctx, pith_error *err)
         st = pith_engine_run(b.engine, &left, err);
     if (st == PITH_OK)
         st = pith_answer_get_result(a[0], NULL, err);
+    if (st == PITH_OK)
+        st = pith_engine_save_cache(b.engine, err);
     pith_step_item item = {.session = s[1], .tokens = tokens, .n = 3, .n_logits = 1};
     if (st == PITH_OK)
         st = pith_engine_step(b.engine, &item, 1, err);
