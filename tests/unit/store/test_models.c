@@ -178,9 +178,10 @@ static void damage_is_told(void **state)
         "{\"pith\": 1, \"files\": []}",
         "{\"pith\": 1, \"files\": [{\"name\": \"../x\", \"role\": \"model\", \"path\": \"/x\"}]}",
         "{\"pith\": 1, \"files\": [{\"name\": \"x\", \"role\": \"model\", \"path\": \"x\"}]}",
-        "{\"pith\": 1, \"files\": [{\"name\": \"x\", \"role\": \"model\", \"digest\": "
-        "\"sha256:../../x\"}]}",
-        "{\"pith\": 1, \"tree\": \"../..\", \"files\": []}"};
+        ("{\"pith\": 1, \"files\": [{\"name\": \"x\", \"role\": \"model\", \"digest\": "
+         "\"sha256:../../x\"}]}"),
+        "{\"pith\": 1, \"tree\": \"../..\", \"files\": []}",
+    };
     for (size_t i = 0; i < sizeof RECORDS / sizeof RECORDS[0]; i++) {
         test_write(test_format("%s/models/bad/latest.json", store_home(s)), RECORDS[i],
                    strlen(RECORDS[i]));

@@ -63,7 +63,7 @@ static store_model pull(const setting *t, const char *what)
 {
     pith_error err = {0};
     char *name = NULL;
-    store_model m;
+    store_model m = {0};
     if (store_pull(t->s, what, &t->job, &name, &err) != PITH_OK ||
         store_resolve(t->s, name, true, &m, &err) != PITH_OK)
         fail_msg("%s: %s", what, err.text);
