@@ -126,6 +126,7 @@ typedef struct serve_request {
     px_str suffix;
     const int32_t *prefix; // CHAT: tokens of earlier exchanges, which come before the messages
     int64_t n_prefix;
+    px_str instruction;  // RERANK: what makes a document fit, or empty
     px_str query;        // RERANK
     int64_t top_n;       // RERANK: results in the answer; 0: all
     int64_t dimensions;  // EMBED: 0: all

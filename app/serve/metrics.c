@@ -290,10 +290,12 @@ typedef struct gauges {
 static void put_gauge(void *user, const serve_model_row *row)
 {
     gauges *g = user;
-    static const char *const NAMES[] = {"model_loaded", "model_memory_bytes", "kv_bytes",
-                                        "kv_limit_bytes", "cache_hit_tokens_total"};
-    const double values[] = {row->loaded, (double)row->memory_bytes, (double)row->kv_bytes,
-                             (double)row->kv_limit, (double)row->cache_hits};
+    static const char *const NAMES[] = {
+        "model_loaded",   "model_memory_bytes",     "kv_bytes",
+        "kv_limit_bytes", "cache_hit_tokens_total", "computed_tokens_total"};
+    const double values[] = {
+        row->loaded,           (double)row->memory_bytes, (double)row->kv_bytes,
+        (double)row->kv_limit, (double)row->cache_hits,   (double)row->computed};
     if (row->alias)
         return;
     px_buf_printf(g->out, "pith_%s", NAMES[g->which]);
@@ -309,15 +311,16 @@ void serve_metrics_write(serve_metrics *m, serve_models *models, px_buf *out)
         {"kv_bytes", "keys and values in memory now"},
         {"kv_limit_bytes", "most that they may take"},
         {"cache_hit_tokens_total", "tokens that the prefix cache had, of the engine as it is now"},
+        {"computed_tokens_total", "tokens that the engine as it is now has computed"},
     };
     pthread_mutex_lock(&m->lock);
     put_requests(m, out);
     put_counts(m, out);
     put_models(m, out);
     pthread_mutex_unlock(&m->lock);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         gauges g = {out, i};
-        head(out, GAUGES[i][0], i == 4 ? "counter" : "gauge", GAUGES[i][1]);
+        head(out, GAUGES[i][0], i >= 4 ? "counter" : "gauge", GAUGES[i][1]);
         serve_models_each(models, false, put_gauge, &g);
     }
 }

@@ -333,6 +333,7 @@ static void tell_row(const serve_model *m, const char *name, serve_model_row_fn 
         .n_ctx = m->engine ? m->counters.n_ctx : 0,
         .kv_bytes = m->engine ? m->counters.kv_bytes : 0,
         .kv_limit = m->engine ? m->counters.kv_limit : 0,
+        .computed = m->engine ? m->counters.n_computed : 0,
         .cache_hits = m->engine ? m->counters.n_cache_hits : 0,
     };
     if (m->engine)

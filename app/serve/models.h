@@ -75,7 +75,7 @@ typedef struct serve_model_row {
     bool loaded;       // an engine runs it
     double expires_in; // seconds till it is closed; negative: never; 0 while it is used or not open
     uint64_t memory_bytes; // of its engine and its weights
-    uint64_t kv_bytes, kv_limit, cache_hits;
+    uint64_t kv_bytes, kv_limit, cache_hits, computed;
     int64_t n_ctx; // of its engine, or 0
 } serve_model_row;
 typedef void (*serve_model_row_fn)(void *user, const serve_model_row *row);

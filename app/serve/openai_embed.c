@@ -94,7 +94,7 @@ static void whole_embed(serve_job *job, px_buf *out)
                   (long long)u.prompt, (long long)u.prompt);
 }
 
-/* ---- reranking: the query is input 0, documents follow */
+/* ---- reranking: an input is a document */
 
 static bool take_document(serve_job *job, px_json item, serve_input *out, serve_problem *problem)
 {
@@ -120,21 +120,20 @@ static bool parse_rerank(serve_job *job, px_json body, serve_problem *problem)
     state->documents = documents;
     if (!serve_get_text(job, body, "model", &r->model, problem) ||
         !serve_get_text(job, body, "query", &r->query, problem) ||
+        !serve_get_text(job, body, "instruction", &r->instruction, problem) ||
         !serve_get_int(body, "top_n", 1, 1 << 20, &r->top_n, problem) ||
         !serve_get_bool(body, "return_documents", &state->with_documents, problem))
         return false;
     if (r->query.len == 0)
         return serve_refuse(problem, 400, "query", "'query' is missing");
-    if (px_json_type_of(documents) != PX_JSON_ARRAY || n == 0 || n >= SERVE_MAX_INPUTS)
+    if (px_json_type_of(documents) != PX_JSON_ARRAY || n == 0 || n > SERVE_MAX_INPUTS)
         return serve_refuse(problem, 400, "documents",
                             "'documents' is %s of %llu, expected an array of 1 to %d",
                             px_json_type_name(px_json_type_of(documents)), (unsigned long long)n,
                             SERVE_MAX_INPUTS - 1);
-    r->inputs = PX_ZNEW(&job->arena, serve_input, (size_t)n + 1);
+    r->inputs = PX_ZNEW(&job->arena, serve_input, (size_t)n);
     if (!r->inputs)
         return serve_refuse(problem, 503, NULL, "out of memory for the request");
-    r->inputs[0].text = r->query;
-    r->n_inputs = 1;
     px_json_walk walk = px_json_each(documents);
     for (px_json item; px_json_next(&walk, NULL, &item);)
         if (!take_document(job, item, &r->inputs[r->n_inputs++], problem))
@@ -158,20 +157,14 @@ static void whole_rerank(serve_job *job, px_buf *out)
     const embed_state *state = job->state;
     const serve_request *r = &job->request;
     serve_usage u = serve_job_usage(job);
-    int n = job->n_choices - 1;
+    int n = job->n_choices;
     ranked *order = px_malloc((size_t)n, sizeof *order);
-    const serve_choice *q = &job->choices[0];
     if (!order) {
         out->failed = true;
         return;
     }
-    for (int i = 0; i < n; i++) {
-        const serve_choice *c = &job->choices[i + 1];
-        double dot = 0;
-        for (int32_t k = 0; k < c->n_embedding && k < q->n_embedding; k++)
-            dot += (double)q->embedding[k] * c->embedding[k];
-        order[i] = (ranked){i, dot};
-    }
+    for (int i = 0; i < n; i++)
+        order[i] = (ranked){i, job->choices[i].score};
     qsort(order, (size_t)n, sizeof *order, by_score);
     int most = r->top_n > 0 && r->top_n < n ? (int)r->top_n : n;
     px_buf_puts(out, "{\"object\":\"list\",\"model\":");
@@ -182,7 +175,7 @@ static void whole_rerank(serve_job *job, px_buf *out)
                       order[i].index);
         serve_put_real(out, order[i].score);
         if (state->with_documents) {
-            px_str text = r->inputs[order[i].index + 1].text;
+            px_str text = r->inputs[order[i].index].text;
             px_buf_puts(out, ",\"document\":{\"text\":");
             serve_put_string(out, text.data, text.len);
             px_buf_putc(out, '}');

@@ -301,6 +301,8 @@ bool serve_prepare(serve_models *models, serve_job *job, serve_problem *problem)
         return false;
     if (r->kind == SERVE_CHAT)
         return prepare_chat(job, problem);
+    if (r->kind == SERVE_RERANK)
+        return true; // pith_rerank renders and tokenizes
     for (int i = 0; i < r->n_inputs; i++)
         if (!(r->suffixed ? prepare_middle(job, &r->inputs[i], problem)
                           : prepare_text(job, &r->inputs[i], problem)))

@@ -278,7 +278,7 @@ static bool too_long(serve_job *job, int64_t n, int64_t n_ctx)
 
 static bool wants_vector(const serve_request *r)
 {
-    return r->kind == SERVE_EMBED || r->kind == SERVE_RERANK;
+    return r->kind == SERVE_EMBED;
 }
 
 /* What of the input is computed: all of it, or its beginning and end where the client allowed that.
@@ -390,6 +390,42 @@ bool serve_run_start(serve_run *run, serve_run *base)
     if (r->echo && !r->prompt_logprobs && !put_content(run, in->text.data, in->text.len))
         serve_out_drop(&job->out);
     return true;
+}
+
+bool serve_run_rerank(serve_job *job, pith_progress_fn on_tick, void *user)
+{
+    const serve_request *r = &job->request;
+    const int n = r->n_inputs;
+    pith_rerank_options o = PITH_INIT(pith_rerank_options);
+    pith_rerank_result result = PITH_INIT(pith_rerank_result);
+    pith_error err = {0};
+    pith_str *documents = px_malloc((size_t)n, sizeof *documents);
+    float *scores = px_malloc((size_t)n, sizeof *scores);
+    pith_status status = documents && scores ? PITH_OK : px_fail_memory(&err, "the documents");
+    o.instruction = r->instruction.len > 0 ? r->instruction.data : NULL;
+    o.instruction_len = r->instruction.len;
+    o.truncate = r->truncate_input;
+    o.progress = on_tick;
+    o.user = user;
+    job->started = serve_now();
+    for (int i = 0; status == PITH_OK && i < n; i++)
+        documents[i] = (pith_str){r->inputs[i].text.data, r->inputs[i].text.len};
+    if (status == PITH_OK)
+        status = pith_rerank(job->model->engine, (pith_str){r->query.data, r->query.len}, documents,
+                             n, &o, scores, &result, &err);
+    for (int i = 0; i < n; i++) {
+        job->choices[i].score = status == PITH_OK ? (double)scores[i] : 0;
+        job->choices[i].finish = SERVE_FINISH_STOP;
+        job->runs[i].started = job->runs[i].done = true;
+    }
+    if (status == PITH_OK && n > 0)
+        job->choices[0].n_prompt = result.n_tokens;
+    px_free(documents);
+    px_free(scores);
+    if (status == PITH_OK)
+        return true;
+    return serve_refuse_error(
+        &job->problem, status == PITH_E_UNSUPPORTED || status == PITH_E_TEMPLATE ? 400 : 0, &err);
 }
 
 /* ---- ending */

@@ -27,6 +27,9 @@ struct serve_run {
 /* Puts the choice in flight. False with job->problem. `base` (may be NULL) is a run of the same
  * input whose context is computed: it is shared. */
 bool serve_run_start(serve_run *run, serve_run *base);
+/* Scores the documents of a RERANK job in one go: answers in flight go on meanwhile, others wait.
+ * False with job->problem. on_tick may end it. */
+bool serve_run_rerank(serve_job *job, pith_progress_fn on_tick, void *user);
 /* Looks whether the answer has ended; if so fills the choice and tells the dialect. False with
  * job->problem when it failed. */
 bool serve_run_poll(serve_run *run);

@@ -37,6 +37,7 @@ struct serve_runner {
     serve_model *hot[MAX_ENGINES]; // with an engine
     int n_hot;
     int n_running;
+    bool unsaved; // there were steps since the caches were written
 };
 
 static void list_init(job_list *l)
@@ -126,7 +127,7 @@ static pith_status new_engine(serve_runner *r, serve_model *m, pith_error *err)
     o.cpu = r->options.cpu;
     o.n_ctx = r->options.n_ctx;
     o.n_batch = r->options.n_batch;
-    o.max_sessions = r->options.parallel + 1;
+    o.max_sessions = r->options.parallel + 8; // further ones for reranking
     o.max_logits = r->options.parallel > 32 ? r->options.parallel : 32;
     o.k_type = r->options.k_type;
     o.v_type = r->options.v_type;
@@ -203,6 +204,32 @@ static int load_of(const serve_runner *r, const serve_key *key)
     return n;
 }
 
+/* Who has hung up is told to his job. */
+static void hear_hangups(serve_runner *r, int timeout_ms)
+{
+    struct epoll_event events[64];
+    int n = epoll_wait(r->epoll, events, 64, timeout_ms);
+    for (int i = 0; i < n; i++)
+        for (serve_job *j = r->jobs.first; j; j = j->next)
+            if (j->id == events[i].data.u64)
+                serve_out_drop(&j->out);
+}
+
+/* A job that is done in one go; whoever hangs up meanwhile is heard. */
+typedef struct tick {
+    serve_runner *runner;
+    serve_job *job;
+} tick;
+
+static int on_tick(void *user, uint64_t done, uint64_t total)
+{
+    const tick *t = user;
+    (void)done;
+    (void)total;
+    hear_hangups(t->runner, 0);
+    return serve_out_has_left(&t->job->out);
+}
+
 /* Puts as many choices in flight as there is room for. */
 static void admit(serve_runner *r)
 {
@@ -234,7 +261,10 @@ static void admit(serve_runner *r)
         }
         if (!best)
             return;
-        serve_run_start(run, base);
+        if (best->request.kind == SERVE_RERANK)
+            serve_run_rerank(best, on_tick, &(tick){r, best});
+        else
+            serve_run_start(run, base);
     }
 }
 
@@ -315,17 +345,6 @@ static void sweep(serve_runner *r)
     serve_metrics_queue(r->metrics, n > running ? n - running : 0, running);
 }
 
-/* Who has hung up is told to his job. */
-static void hear_hangups(serve_runner *r, int timeout_ms)
-{
-    struct epoll_event events[64];
-    int n = epoll_wait(r->epoll, events, 64, timeout_ms);
-    for (int i = 0; i < n; i++)
-        for (serve_job *j = r->jobs.first; j; j = j->next)
-            if (j->id == events[i].data.u64)
-                serve_out_drop(&j->out);
-}
-
 static void step(serve_runner *r)
 {
     for (int i = 0; i < r->n_hot; i++) {
@@ -335,6 +354,7 @@ static void step(serve_runner *r)
         if (m->n_running == 0)
             continue;
         int n = m->n_running;
+        r->unsaved = true;
         (void)pith_engine_run(m->engine, NULL, &err); // each answer carries its own failure
         serve_metrics_step(r->metrics, m, n);
         pith_engine_get_info(m->engine, &info, NULL);
@@ -342,6 +362,15 @@ static void step(serve_runner *r)
         m->counters = info;
         serve_models_unlock(r->models);
     }
+}
+
+/* There is time to write down what was computed. Errors are the disk's: the cache goes on without.
+ */
+static void save_caches(serve_runner *r)
+{
+    for (int i = 0; i < r->n_hot && r->options.kv_dir && r->unsaved; i++)
+        (void)pith_engine_save_cache(r->hot[i]->engine, NULL);
+    r->unsaved = false;
 }
 
 /* Seconds until something idle is to be closed; negative: nothing. Closes what is over. */
@@ -394,6 +423,14 @@ static void rest(serve_runner *r)
         hear_hangups(r, 5);
 }
 
+static bool has_news(serve_runner *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool news = r->fresh.first != NULL;
+    pthread_mutex_unlock(&r->lock);
+    return news;
+}
+
 static void *run_thread(void *arg)
 {
     serve_runner *r = arg;
@@ -403,6 +440,8 @@ static void *run_thread(void *arg)
         admit(r);
         step(r);
         sweep(r);
+        if (!r->jobs.first && !has_news(r))
+            save_caches(r);
         idle = r->jobs.first ? -1 : tidy(r);
         rest(r);
     }
