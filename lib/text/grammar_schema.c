@@ -302,6 +302,7 @@ static px_json child(px_gschema *s, px_json here, px_str step)
     px_buf name = {0};
     px_json found = {0}, value;
     unescape(step, &name);
+    s->g->failed = s->g->failed || name.failed;
     px_str text = {.data = name.data ? name.data : "", .len = name.len};
     px_json_walk walk = px_json_each(here);
     if (walk.object) {

@@ -121,6 +121,10 @@ bool px_gjson_equal(px_json a, px_json b)
         return px_json_get_double(a, &x) && px_json_get_double(b, &y) && x == y;
     }
     if (type == PX_JSON_STRING) {
+        if (!memchr(a.at, '\\', n)) // as it stands
+            return px_json_is(b, (px_str){a.at + 1, n - 2});
+        if (!memchr(b.at, '\\', (size_t)(b.end - b.at)))
+            return px_json_is(a, (px_str){b.at + 1, (size_t)(b.end - b.at) - 2});
         px_buf text = {0};
         px_json_get_string(a, &text);
         bool same = px_json_is(b, (px_str){text.data ? text.data : "", text.len});

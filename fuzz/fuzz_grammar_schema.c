@@ -1,0 +1,8 @@
+/* fuzz_grammar_schema: grammars from hostile text, and hostile text held to them (grammars.h). */
+#include "grammars.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_grammar(PX_GRAMMAR_SCHEMA, data, size);
+    return 0;
+}
