@@ -495,7 +495,7 @@ static const px_gexpr *build(px_gschema *s, const px_gparts *parts)
     }
     if (parts->n == 0)
         return px_gschema_any(s);
-    return px_gschema_values(s, parts, px_gparts_types(s, parts));
+    return px_gschema_values(s, parts, px_gparts_meant(s, parts));
 }
 
 /* ---- rules by parts */

@@ -12,47 +12,49 @@
 #include "text/grammar_schema.h"
 
 /* Keywords that are looked at. */
-#define PX_GKEYWORDS(X)                        \
-    X(REF, "$ref")                             \
-    X(TYPE, "type")                            \
-    X(ENUM, "enum")                            \
-    X(CONST, "const")                          \
-    X(ALL_OF, "allOf")                         \
-    X(ANY_OF, "anyOf")                         \
-    X(ONE_OF, "oneOf")                         \
-    X(NULLABLE, "nullable")                    \
-    X(PROPERTIES, "properties")                \
-    X(REQUIRED, "required")                    \
-    X(ADDITIONAL, "additionalProperties")      \
-    X(PATTERNS, "patternProperties")           \
-    X(NAMES, "propertyNames")                  \
-    X(MIN_PROPERTIES, "minProperties")         \
-    X(MAX_PROPERTIES, "maxProperties")         \
-    X(ITEMS, "items")                          \
-    X(PREFIX_ITEMS, "prefixItems")             \
-    X(MORE_ITEMS, "additionalItems")           \
-    X(MIN_ITEMS, "minItems")                   \
-    X(MAX_ITEMS, "maxItems")                   \
-    X(UNIQUE, "uniqueItems")                   \
-    X(MIN_LENGTH, "minLength")                 \
-    X(MAX_LENGTH, "maxLength")                 \
-    X(PATTERN, "pattern")                      \
-    X(FORMAT, "format")                        \
-    X(MINIMUM, "minimum")                      \
-    X(MAXIMUM, "maximum")                      \
-    X(OPEN_MINIMUM, "exclusiveMinimum")        \
-    X(OPEN_MAXIMUM, "exclusiveMaximum")        \
-    X(MULTIPLE, "multipleOf")                  \
-    X(NOT, "not")                              \
-    X(IF, "if")                                \
-    X(THEN, "then")                            \
-    X(ELSE, "else")                            \
-    X(CONTAINS, "contains")                    \
-    X(MIN_CONTAINS, "minContains")             \
-    X(DEPENDENT_REQUIRED, "dependentRequired") \
-    X(DEPENDENT_SCHEMAS, "dependentSchemas")   \
-    X(DEPENDENCIES, "dependencies")            \
-    X(DYNAMIC_REF, "$dynamicRef")              \
+#define PX_GKEYWORDS(X)                          \
+    X(REF, "$ref")                               \
+    X(TYPE, "type")                              \
+    X(ENUM, "enum")                              \
+    X(CONST, "const")                            \
+    X(ALL_OF, "allOf")                           \
+    X(ANY_OF, "anyOf")                           \
+    X(ONE_OF, "oneOf")                           \
+    X(NULLABLE, "nullable")                      \
+    X(PROPERTIES, "properties")                  \
+    X(REQUIRED, "required")                      \
+    X(ADDITIONAL, "additionalProperties")        \
+    X(PATTERNS, "patternProperties")             \
+    X(NAMES, "propertyNames")                    \
+    X(MIN_PROPERTIES, "minProperties")           \
+    X(MAX_PROPERTIES, "maxProperties")           \
+    X(ITEMS, "items")                            \
+    X(PREFIX_ITEMS, "prefixItems")               \
+    X(MORE_ITEMS, "additionalItems")             \
+    X(MIN_ITEMS, "minItems")                     \
+    X(MAX_ITEMS, "maxItems")                     \
+    X(UNIQUE, "uniqueItems")                     \
+    X(MIN_LENGTH, "minLength")                   \
+    X(MAX_LENGTH, "maxLength")                   \
+    X(PATTERN, "pattern")                        \
+    X(FORMAT, "format")                          \
+    X(MINIMUM, "minimum")                        \
+    X(MAXIMUM, "maximum")                        \
+    X(OPEN_MINIMUM, "exclusiveMinimum")          \
+    X(OPEN_MAXIMUM, "exclusiveMaximum")          \
+    X(MULTIPLE, "multipleOf")                    \
+    X(NOT, "not")                                \
+    X(IF, "if")                                  \
+    X(THEN, "then")                              \
+    X(ELSE, "else")                              \
+    X(CONTAINS, "contains")                      \
+    X(MIN_CONTAINS, "minContains")               \
+    X(DEPENDENT_REQUIRED, "dependentRequired")   \
+    X(DEPENDENT_SCHEMAS, "dependentSchemas")     \
+    X(OTHER_PROPERTIES, "unevaluatedProperties") \
+    X(OTHER_ITEMS, "unevaluatedItems")           \
+    X(DEPENDENCIES, "dependencies")              \
+    X(DYNAMIC_REF, "$dynamicRef")                \
     X(RECURSIVE_REF, "$recursiveRef")
 
 typedef enum px_gkeyword {
@@ -132,6 +134,9 @@ const px_gexpr *px_gschema_none(px_gschema *s);
 
 /* The types that all parts allow. */
 uint32_t px_gparts_types(px_gschema *s, const px_gparts *parts);
+/* The same, and where no part says a type only those that their keywords are about: a schema with
+ * properties means objects, though a validator would let anything else pass. */
+uint32_t px_gparts_meant(px_gschema *s, const px_gparts *parts);
 /* A keyword that must be a whole number from 0 on: the largest (or smallest) of the parts'. */
 bool px_gparts_count(px_gschema *s, const px_gparts *parts, px_gkeyword key, bool largest,
                      uint32_t *out);

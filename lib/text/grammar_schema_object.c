@@ -248,6 +248,10 @@ static bool wants_extra(const object *o)
             !px_json_count(k[PX_GKEY_PATTERNS]))
             return false;
         explicit = explicit || has(k[PX_GKEY_ADDITIONAL]) || px_json_count(k[PX_GKEY_PATTERNS]) > 0;
+        bool others = true; // unevaluatedProperties: nothing that is unevaluated is written
+        px_json_get_bool(k[PX_GKEY_OTHER_PROPERTIES], &others);
+        any_properties = any_properties || !others ||
+                         px_json_type_of(k[PX_GKEY_OTHER_PROPERTIES]) == PX_JSON_OBJECT;
     }
     return explicit || !any_properties;
 }

@@ -56,6 +56,29 @@ uint32_t px_gparts_types(px_gschema *s, const px_gparts *parts)
     return types;
 }
 
+uint32_t px_gparts_meant(px_gschema *s, const px_gparts *parts)
+{
+    static const struct {
+        px_gkeyword first, last; // in the order of PX_GKEYWORDS
+        uint32_t bits;
+    } ABOUT[] = {
+        {PX_GKEY_PROPERTIES, PX_GKEY_MAX_PROPERTIES, PX_GTYPE_OBJECT},
+        {PX_GKEY_ITEMS, PX_GKEY_UNIQUE, PX_GTYPE_ARRAY},
+        {PX_GKEY_MIN_LENGTH, PX_GKEY_FORMAT, PX_GTYPE_STRING},
+        {PX_GKEY_MINIMUM, PX_GKEY_MULTIPLE, PX_GTYPE_INTEGER | PX_GTYPE_REAL},
+    };
+    uint32_t types = px_gparts_types(s, parts), meant = 0;
+    for (int i = 0; i < parts->n; i++) {
+        const px_json *k = parts->list[i].keys;
+        if (has(k[PX_GKEY_TYPE]) || has(k[PX_GKEY_ENUM]) || has(k[PX_GKEY_CONST]))
+            return types;
+        for (size_t a = 0; a < sizeof ABOUT / sizeof ABOUT[0]; a++)
+            for (int key = (int)ABOUT[a].first; key <= (int)ABOUT[a].last; key++)
+                meant |= has(k[key]) ? ABOUT[a].bits : 0;
+    }
+    return meant ? types & meant : types;
+}
+
 static bool is_whole(px_json number)
 {
     px_gdecimal d;
@@ -377,7 +400,12 @@ static px_json item_schema(const px_gpart *part, uint64_t i, bool *closed)
     for (uint64_t n = 0; px_json_next(&walk, NULL, &value); n++)
         if (n == i)
             return value;
-    *closed = has(first) && !has(rest); // what is not asked for is not written
+    bool open = true; // what is not asked for is not written
+    if (has(k[PX_GKEY_OTHER_ITEMS]))
+        px_json_get_bool(k[PX_GKEY_OTHER_ITEMS], &open);
+    if (px_json_type_of(k[PX_GKEY_OTHER_ITEMS]) == PX_JSON_OBJECT)
+        open = false;
+    *closed = (has(first) || !open) && !has(rest);
     return rest;
 }
 

@@ -243,6 +243,23 @@ static void objects(void **state)
     refused("{\"type\":\"object\",\"properties\":7}", PITH_E_FORMAT, "#/properties");
 }
 
+static void what_is_meant(void **state)
+{
+    (void)state;
+    schema("{\"properties\":{\"a\":{\"minimum\":1}},\"required\":[\"a\"]}",
+           TEXTS("+{\"a\":1}", "-1"));
+    schema("{\"minLength\":1}", TEXTS("+\"a\"", "-1"));
+    schema("{\"items\":{\"const\":1},\"maxLength\":1}", TEXTS("+[1]", "+\"a\"", "-null"));
+    schema("{\"type\":\"object\",\"unevaluatedProperties\":false}", TEXTS("+{}", "-{\"a"));
+    schema("{\"type\":\"array\",\"unevaluatedItems\":false}", TEXTS("+[]", "-[1"));
+    schema("{\"allOf\":[{\"properties\":{\"a\":{\"const\":1}}}],\"unevaluatedProperties\":false,"
+           "\"type\":\"object\"}",
+           TEXTS("+{\"a\":1}", "+{}", "-{\"b"));
+    /* A branch without a type lets null pass, though it means objects. */
+    refused("{\"oneOf\":[{\"properties\":{\"a\":{}}},{\"type\":\"null\"}]}", PITH_E_UNSUPPORTED,
+            "#/oneOf");
+}
+
 static void branches(void **state)
 {
     (void)state;
@@ -357,7 +374,7 @@ int main(void)
         cmocka_unit_test(numbers),    cmocka_unit_test(arrays),
         cmocka_unit_test(objects),    cmocka_unit_test(branches),
         cmocka_unit_test(references), cmocka_unit_test(choices_and_regexes),
-        cmocka_unit_test(in_gbnf),
+        cmocka_unit_test(in_gbnf),    cmocka_unit_test(what_is_meant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
