@@ -43,9 +43,8 @@
 #define PX_MAX_GRAMMAR_MEMORY (192u << 20) // while it is read
 #define PX_MAX_GRAMMAR_STATES 600000
 #define PX_MAX_GRAMMAR_EDGES  3000000
-#define PX_MAX_GRAMMAR_DEPTH  250 // brackets inside brackets
-#define PX_MAX_GRAMMAR_WORK \
-    20000000 // steps for one token, or for the set of tokens that may follow
-#define PX_MAX_GRAMMAR_CACHE (64u << 20) // bytes of one grammar's cached masks
+#define PX_MAX_GRAMMAR_DEPTH  250     // brackets inside brackets
+#define PX_MAX_GRAMMAR_WORK   3000000 // steps for one token, or for the tokens that may follow it
+#define PX_MAX_GRAMMAR_CACHE  (64u << 20) // bytes of one grammar's cached masks
 
 #endif

@@ -118,6 +118,7 @@ void px_gmasks_clear(px_gmasks *m)
     px_free(m->bits);
     px_free(m->pops);
     px_free(m->todo);
+    px_free(m->place_table);
     px_free(m->steps);
     px_gitems_clear(&m->items);
     *m = (px_gmasks){0};
@@ -526,18 +527,57 @@ static pith_status find_mask(px_gmasks *m, uint32_t state, uint32_t popset, uint
 
 /* ---- masks of places */
 
+static uint32_t hash_place(const px_gplace *p)
+{
+    uint64_t h = (((uint64_t)p->state << 32) | p->node) * UINT64_C(0xff51afd7ed558ccd);
+    h = (h ^ (h >> 32) ^ p->popset) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32);
+}
+
+/* Empties the table of places and makes it fit n of them. */
+static bool clear_places(px_gmasks *m, uint32_t n)
+{
+    uint32_t size = m->place_table_size ? m->place_table_size : 64;
+    while (size < 4 * n)
+        size *= 2;
+    if (size != m->place_table_size) {
+        px_free(m->place_table);
+        m->place_table = px_malloc(size, sizeof *m->place_table);
+        m->place_table_size = m->place_table ? size : 0;
+    }
+    if (m->place_table)
+        memset(m->place_table, 0, size * sizeof *m->place_table);
+    return m->place_table != NULL;
+}
+
+/* Enters place i into the table; false when its like is there. */
+static bool enter_place(px_gmasks *m, uint32_t i)
+{
+    const px_gplace *p = &m->todo[i];
+    uint32_t mask = m->place_table_size - 1, at = hash_place(p) & mask;
+    for (; m->place_table[at] != 0; at = (at + 1) & mask) {
+        const px_gplace *q = &m->todo[m->place_table[at] - 1];
+        if (q->state == p->state && q->node == p->node && q->popset == p->popset)
+            return false;
+    }
+    m->place_table[at] = i + 1;
+    return true;
+}
+
 /* Adds a place unless it is listed. */
 static pith_status put_place(px_gmasks *m, uint32_t *n, px_gplace place, pith_error *err)
 {
-    for (uint32_t i = 0; i < *n; i++)
-        if (m->todo[i].state == place.state && m->todo[i].node == place.node &&
-            m->todo[i].popset == place.popset)
-            return PITH_OK;
     if (!px_gvec_room(&m->todo, &m->cap_todo, (size_t)*n + 1, sizeof *m->todo))
         return no_memory(err);
-    m->todo[(*n)++] = place;
-    m->set.work += *n;
-    if (m->set.work <= m->set.most_work)
+    if (2 * (*n + 1) > m->place_table_size) {
+        if (!clear_places(m, *n + 1))
+            return no_memory(err);
+        for (uint32_t i = 0; i < *n; i++)
+            enter_place(m, i);
+    }
+    m->todo[*n] = place;
+    *n += enter_place(m, *n);
+    if (++m->set.work <= m->set.most_work)
         return PITH_OK;
     return px_fail(err, PITH_E_LIMIT,
                    "the grammar is too ambiguous: too many ways lead on from here; make its rules "
@@ -550,6 +590,8 @@ pith_status px_gmasks_get(px_gmasks *m, const px_gset *set, const px_gitems *ite
     pith_status st = m->bytes > PX_MAX_GRAMMAR_CACHE ? reset(m, err) : PITH_OK;
     uint32_t n = 0;
     m->set.work = 0;
+    if (st == PITH_OK && !clear_places(m, 0))
+        st = no_memory(err);
     memset(bits, 0, m->vocab->n_words * sizeof *bits);
     for (uint32_t i = 0; i < items->n && st == PITH_OK; i++)
         st = put_place(

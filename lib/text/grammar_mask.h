@@ -46,6 +46,8 @@ typedef struct px_gmasks {
     uint32_t n_pops;
     px_gplace *todo;
     size_t cap_todo;
+    uint32_t *place_table; // of todo, + 1
+    uint32_t place_table_size;
     px_gitems items;
     void *steps;
     size_t cap_steps;
