@@ -378,6 +378,112 @@ static void gives_memory_back(void **state)
     px_kv_pool_free(pool);
 }
 
+/* ---- a keeper */
+
+typedef struct keeper {
+    px_kv_pool *pool;
+    int32_t kept; // or -1
+    int n_evicted, n_forgotten;
+} keeper;
+
+static bool let_idle_go(void *user)
+{
+    keeper *k = user;
+    if (k->kept < 0 || !px_kv_page_is_idle(k->pool, k->kept))
+        return false;
+    px_kv_page_unkeep(k->pool, k->kept);
+    k->kept = -1;
+    k->n_evicted++;
+    return true;
+}
+
+static bool forget(void *user, int32_t page)
+{
+    keeper *k = user;
+    if (k->kept != page)
+        return false;
+    px_kv_page_unkeep(k->pool, page);
+    k->kept = -1;
+    k->n_forgotten++;
+    return true;
+}
+
+/* Kept pages outlive their sequence, are shared and copied, and make room when there is no other.
+ */
+static void a_keeper_keeps_pages(void **state)
+{
+    (void)state;
+    pith_error err = {0};
+    px_kv_pool *pool = make_pool(&SMALL, 8, 0);
+    size_t page = px_kv_pool_layout(pool)->page_bytes;
+    px_kv_pool_free(pool);
+    pool = make_pool(&SMALL, 8, 3 * page);
+    assert_int_equal(px_kv_pool_size(pool), 8);
+    assert_int_equal(px_kv_pool_most(pool), 3);
+    keeper k = {.pool = pool, .kept = -1};
+    px_kv_pool_set_keeper(pool, &(px_kv_keeper){let_idle_go, forget, &k});
+    px_kv_seq a, b;
+    assert_int_equal(px_kv_seq_init(&a, pool, 256, &err), PITH_OK);
+    assert_int_equal(px_kv_seq_init(&b, pool, 256, &err), PITH_OK);
+    assert_int_equal(px_kv_seq_reserve(&a, 64, &err), PITH_OK);
+    a.n_tokens = 64;
+    memset(px_kv_page_at(pool, a.pages[0]), 7, page);
+    k.kept = a.pages[0];
+    px_kv_page_keep(pool, k.kept);
+    assert_int_equal(px_kv_pool_idle(pool), 0);
+    px_kv_seq_truncate(&a, 0);
+    assert_int_equal(px_kv_pool_idle(pool), 1);
+    assert_int_equal(px_kv_pool_used(pool), 1);
+    /* Shared. */
+    px_kv_seq_share_page(&b, k.kept);
+    assert_int_equal(b.n_tokens, 64);
+    assert_int_equal(px_kv_pool_idle(pool), 0);
+    assert_ptr_equal(b.bases[0], px_kv_page_at(pool, k.kept));
+    /* Copied, behind a full page and in place of a begun one. */
+    assert_int_equal(px_kv_seq_copy_page(&b, k.kept, 10, &err), PITH_OK);
+    assert_int_equal(b.n_tokens, 74);
+    assert_int_equal(b.n_pages, 2);
+    assert_int_not_equal(b.pages[1], k.kept);
+    assert_memory_equal(b.bases[1], b.bases[0], page);
+    memset(px_kv_page_at(pool, b.pages[1]), 1, page);
+    int32_t own = b.pages[1];
+    assert_int_equal(px_kv_seq_copy_page(&b, k.kept, 20, &err), PITH_OK);
+    assert_int_equal(b.n_tokens, 84);
+    assert_int_equal(b.pages[1], own); // its own: nobody else has it
+    assert_memory_equal(b.bases[1], b.bases[0], page);
+    assert_int_equal(px_kv_pool_used(pool), 2);
+    /* b goes back into the kept page, which it must not write; with no page for a copy the keeper
+     * forgets it, and it is b's. */
+    assert_int_equal(px_kv_seq_reserve(&a, 128, &err), PITH_E_MEMORY);
+    px_kv_seq_truncate(&b, 30);
+    assert_int_equal(px_kv_seq_reserve(&a, 128, &err), PITH_OK);
+    assert_false(px_kv_seq_has_room(&b, 1));
+    assert_int_equal(px_kv_seq_reserve(&b, 1, &err), PITH_OK);
+    assert_int_equal(k.n_forgotten, 1);
+    assert_int_equal(k.n_evicted, 0);
+    assert_true(px_kv_seq_has_room(&b, 1));
+    /* An idle page goes for another. */
+    k.kept = b.pages[0];
+    px_kv_page_keep(pool, k.kept);
+    px_kv_seq_clear(&b);
+    assert_int_equal(px_kv_pool_idle(pool), 1);
+    assert_int_equal(px_kv_seq_reserve(&a, 192, &err), PITH_OK);
+    assert_int_equal(k.n_evicted, 1);
+    assert_int_equal(px_kv_pool_idle(pool), 0);
+    assert_int_equal(px_kv_pool_used(pool), 3);
+    /* A page for the keeper alone. */
+    int32_t taken = -1;
+    assert_int_equal(px_kv_page_take(pool, &taken, &err), PITH_E_MEMORY);
+    px_kv_seq_clear(&a);
+    assert_int_equal(px_kv_page_take(pool, &taken, &err), PITH_OK);
+    assert_true(px_kv_page_is_idle(pool, taken));
+    assert_int_equal(px_kv_pool_idle(pool), 1);
+    px_kv_page_unkeep(pool, taken);
+    assert_int_equal(px_kv_pool_used(pool), 0);
+    assert_int_equal(px_kv_pool_idle(pool), 0);
+    px_kv_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +494,7 @@ int main(void)
         cmocka_unit_test(copies_a_shared_page_on_write),
         cmocka_unit_test(holds_its_limits),
         cmocka_unit_test(gives_memory_back),
+        cmocka_unit_test(a_keeper_keeps_pages),
     };
     return cmocka_run_group_tests_name("kv", tests, NULL, NULL);
 }
