@@ -22,6 +22,7 @@ enum { SHOWN = 10 };
 
 typedef struct ask {
     const char *word, *task, *license, *language, *type;
+    const advise_entry *only; // a model of the catalogue that is not on this machine
     int64_t ctx, prompt, threads;
     double memory, min_speed, max_wait; // GB; tokens a second; seconds
     bool all, json;
@@ -33,6 +34,7 @@ typedef struct place {
     pith_limits limits;
     uint64_t budget; // bytes of memory that a model may take
     uint64_t disk;   // free bytes where the store lies
+    double load;     // processors that other work takes, mean of the last minute
 } place;
 
 /* One model in one type. */
@@ -84,6 +86,8 @@ static pith_status measure(const ask *a, const char *home, place *p, pith_error 
     o.n_threads = (int32_t)a->threads;
     p->machine = PITH_INIT(pith_machine);
     p->limits = PITH_INIT(pith_limits);
+    if (getloadavg(&p->load, 1) != 1)
+        p->load = 0;
     pith_status status = pith_machine_get(&p->machine, err);
     if (status == PITH_OK)
         status = pith_meter_new(&o, &meter, err);
@@ -206,17 +210,17 @@ static json_t *place_json(const ask *a, const place *p)
 {
     const advise_factors *f = &ADVISE_FACTORS;
     return json_pack(
-        "{s:{s:s, s:i, s:I, s:I, s:I, s:f, s:f, s:f, s:f}, s:{s:s?, s:I, s:I, s:f, s:f, s:s?, "
+        "{s:{s:s, s:i, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}, s:{s:s?, s:I, s:I, s:f, s:f, s:s?, "
         "s:s?}, "
         "s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
         "machine", "cpu", p->machine.cpu, "threads", p->limits.n_threads, "memory_bytes",
         (json_int_t)p->machine.memory_bytes, "memory_budget", (json_int_t)p->budget, "disk_free",
         (json_int_t)p->disk, "read_gbps", p->limits.read_gbps, "int8_gops", p->limits.int8_gops,
-        "bf16_gflops", p->limits.bf16_gflops, "f32_gflops", p->limits.f32_gflops, "asked", "task",
-        a->task, "ctx", (json_int_t)a->ctx, "prompt", (json_int_t)a->prompt, "min_speed",
-        a->min_speed, "max_wait", a->max_wait, "license", a->license, "language", a->language,
-        "factors", "read", f->read, "thread_gbps", f->thread_gbps, "layer_us", f->layer_us, "int8",
-        f->int8, "bf16", f->bf16, "f32", f->f32, "attention", f->attention);
+        "bf16_gflops", p->limits.bf16_gflops, "f32_gflops", p->limits.f32_gflops, "load", p->load,
+        "asked", "task", a->task, "ctx", (json_int_t)a->ctx, "prompt", (json_int_t)a->prompt,
+        "min_speed", a->min_speed, "max_wait", a->max_wait, "license", a->license, "language",
+        a->language, "factors", "read", f->read, "thread_gbps", f->thread_gbps, "layer_us",
+        f->layer_us, "int8", f->int8, "bf16", f->bf16, "f32", f->f32, "attention", f->attention);
 }
 
 static json_t *row_json(const row *r)
@@ -242,6 +246,10 @@ static void print_head(const ask *a, const place *p)
     printf("%s, %d threads: reads %.0f GB/s, %.0f int8 GOP/s; %s of memory %s\n", p->machine.cpu,
            p->limits.n_threads, p->limits.read_gbps, p->limits.int8_gops,
            cli_size(p->budget, budget), a->memory > 0 ? "given" : "free");
+    if (p->load > 0.5)
+        printf("other work takes %.1f processors now: what is measured, and so predicted, is too "
+               "low\n",
+               p->load);
     printf("for a context of %lld tokens and prompts of %lld, f16 keys and values\n\n",
            (long long)a->ctx, (long long)a->prompt);
 }
@@ -312,14 +320,28 @@ static pith_status report(const ask *a, const place *p, const row *rows, int n, 
     return cli_print_json(o, err);
 }
 
+/* Every type of one model. */
+static int all_types(const ask *a, const place *p, row *rows)
+{
+    int n = 0;
+    const advise_type *t;
+    for (int i = 0; (t = advise_type_at(i)) != NULL; i++)
+        if (!a->type || strcasecmp(a->type, t->name) == 0)
+            rows[n++] = predict(a, p, a->only, t);
+    return n;
+}
+
 static pith_status advise_models(const ask *a, const place *p, const advise_catalogue *c,
                                  pith_error *err)
 {
-    row *rows = px_calloc((size_t)c->n + 1, sizeof *rows);
+    enum { TYPES = 16 };
+    row *rows = px_calloc((size_t)c->n + TYPES, sizeof *rows);
     int n = 0;
     if (!rows)
         return px_fail_memory(err, "the list of models");
-    for (int i = 0; i < c->n; i++)
+    if (a->only)
+        n = all_types(a, p, rows);
+    for (int i = 0; i < c->n && !a->only; i++)
         if (wanted(a, &c->items[i]))
             rows[n++] = choose(a, p, &c->items[i]);
     qsort(rows, (size_t)n, sizeof *rows, by_score);
@@ -433,6 +455,19 @@ static bool is_task(const advise_catalogue *c, const char *word)
     return false;
 }
 
+/* A model of the catalogue by its name, its repository or its name in Ollama's library. */
+static const advise_entry *find_entry(const advise_catalogue *c, const char *word)
+{
+    const char *repo = strncasecmp(word, "hf.co/", 6) == 0 ? word + 6 : word;
+    for (int i = 0; i < c->n; i++) {
+        const advise_entry *e = &c->items[i];
+        if (strcasecmp(e->name, word) == 0 || strcasecmp(e->repo, repo) == 0 ||
+            (e->ollama && strcasecmp(e->ollama, word) == 0))
+            return e;
+    }
+    return NULL;
+}
+
 static pith_status run(ask *a, pith_error *err)
 {
     store_root *s = NULL;
@@ -452,6 +487,13 @@ static pith_status run(ask *a, pith_error *err)
     if (status == PITH_OK && !task) { // a wrong word is told before the machine is measured
         status = cli_find_path(a->word, &path, err);
         px_free(path);
+        bool absent = status == PITH_E_NOT_FOUND || status == PITH_E_ARGUMENT;
+        a->only = absent ? find_entry(&c, a->word) : NULL;
+        if (a->only) {
+            px_error_clear(err);
+            status = PITH_OK;
+            a->all = true;
+        }
         px_prefix(err, "'%s' is no task (chat, code, reason, rag, ...)", a->word);
     }
     if (task)
@@ -459,7 +501,7 @@ static pith_status run(ask *a, pith_error *err)
     if (status == PITH_OK)
         status = measure(a, store_home(s), &p, err);
     if (status == PITH_OK)
-        status = task ? advise_models(a, &p, &c, err) : advise_one(a, &p, err);
+        status = task || a->only ? advise_models(a, &p, &c, err) : advise_one(a, &p, err);
     advise_catalogue_clear(&c);
     store_close(s);
     return status;
@@ -491,7 +533,8 @@ int cli_cmd_advise(int argc, char **argv)
         .usage = "pith advise [TASK | MODEL] [options]",
         .summary =
             "Measures this machine and says which models of the catalogue fit it and how fast they "
-            "will be; or what\none model (a name or a path) will cost here. Tasks: chat, "
+            "will be; or what\none model (a path, a name here or in the catalogue) will cost. "
+            "Tasks: chat, "
             "summarize, "
             "rewrite, extract, classify, rag,\ntools, reason, math, code, translate, embed. "
             "$PITH_HOME/catalogue.json adds models.",

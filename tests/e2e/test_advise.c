@@ -85,6 +85,25 @@ static void words_choose(void **state)
     assert_int_equal(r.exit_code, pith_status_exit_code(PITH_E_ARGUMENT));
 }
 
+static void a_known_model_is_shown_in_all_types(void **state)
+{
+    (void)state;
+    static const char *const WORDS[] = {"qwen3 4b", "hf.co/Qwen/Qwen3-4B", "qwen3:4b"};
+    for (size_t w = 0; w < 3; w++) {
+        json_t *o = ok_json(test_pith(NULL, "advise", WORDS[w], "--memory", "4", "--json", NULL));
+        json_t *models = json_object_get(o, "models"), *m;
+        size_t i;
+        assert_int_equal(json_array_size(models), 6);
+        json_array_foreach(models, i, m)
+        {
+            assert_string_equal(text(m, "name"), "Qwen3 4B");
+            if (strcmp(text(m, "type"), "bf16") == 0)
+                assert_non_null(strstr(text(m, "why"), "GB of memory"));
+        }
+        json_decref(o);
+    }
+}
+
 static void a_model_costs_what_its_plan_says(void **state)
 {
     (void)state;
@@ -107,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_fit_is_said),
         cmocka_unit_test(words_choose),
+        cmocka_unit_test(a_known_model_is_shown_in_all_types),
         cmocka_unit_test(a_model_costs_what_its_plan_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
