@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -332,6 +333,28 @@ static void two_pulls_of_one_file_fetch_it_once(void **state)
     store_close(t.s);
 }
 
+static void a_disk_that_takes_no_more_is_told(void **state)
+{
+    (void)state;
+    setting t = set_up("full");
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pith_error err = {0};
+        const struct rlimit most = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+        signal(SIGXFSZ, SIG_IGN);
+        bool told = setrlimit(RLIMIT_FSIZE, &most) == 0 &&
+                    fetch(&t, true, NULL, &err) == PITH_E_IO && strstr(err.text, ".partial");
+        _exit(told ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_false(test_exists(blob_name(&t)));
+    must(&t, true, NULL); // with room again
+    store_close(t.s);
+}
+
 static void what_ollama_has_is_not_fetched(void **state)
 {
     (void)state;
@@ -407,6 +430,7 @@ int main(void)
         cmocka_unit_test(bytes_that_rotted_meanwhile_are_fetched_again),
         cmocka_unit_test(a_file_that_changed_is_begun_again),
         cmocka_unit_test(two_pulls_of_one_file_fetch_it_once),
+        cmocka_unit_test(a_disk_that_takes_no_more_is_told),
         cmocka_unit_test(what_ollama_has_is_not_fetched),
         cmocka_unit_test(a_proxy_is_used),
         cmocka_unit_test(strange_addresses_are_refused),
