@@ -13,7 +13,8 @@ enum {
      * those that do not (1B, 2 threads; bench/clients.c). */
     PROMPT_BASE = 16,
     PROMPT_EACH = 2,
-    PROMPT_MOST = 64
+    PROMPT_MOST = 64,
+    OVERTAKE = 16 // answers that may go before one that has no room, so that it has some one day
 };
 
 /* ---- room in the cache */
@@ -65,7 +66,7 @@ static bool enters(px_plan *p, const px_batch *b, pith_answer *a)
 {
     const px_kv_pool *kv = p->e->kv;
     int64_t have = px_kv_pool_most(kv) - px_kv_pool_used(kv) + px_kv_pool_idle(kv);
-    if (!a->entered)
+    if (!a->entered && (p->force || a->number <= p->oldest || a->number - p->oldest <= OVERTAKE))
         a->entered = (p->force && p->n == 0) || growth(a) + px_plan_promised(b) <= have;
     return a->entered;
 }
@@ -265,8 +266,13 @@ void px_plan_make(pith_engine *e, const px_batch *b, px_plan *p)
     *p = (px_plan){.e = e};
     for (int round = 0; round < 2 && p->n == 0 && !p->starved; round++) {
         p->force = round > 0; // nobody is in: somebody must
-        for (int32_t i = 0; i < b->n; i++)
-            b->answers[i]->looked = b->answers[i]->planned = false;
+        p->oldest = UINT64_MAX;
+        for (int32_t i = 0; i < b->n; i++) {
+            pith_answer *a = b->answers[i];
+            a->looked = a->planned = false;
+            if (!a->entered && a->number < p->oldest)
+                p->oldest = a->number;
+        }
         plan_writers(p, b);
         plan_guesses(p, b);
         plan_readers(p, b);

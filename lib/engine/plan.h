@@ -13,7 +13,8 @@
  *
  * A context of which another one that is being read holds the next page already, or will, waits for
  * it; its turn goes to that one. An answer enters when there are pages for its context beside what
- * those that are in will soon need; until then it waits.
+ * those that are in will soon need; until then it waits. Smaller ones may overtake it, but only
+ * those that came soon after.
  */
 #ifndef PX_ENGINE_PLAN_H
 #define PX_ENGINE_PLAN_H
@@ -28,6 +29,7 @@ typedef struct px_plan {
     pith_answer *starved; // the last to come of those in that the cache has no room for, or NULL
     pith_error error;     // what the cache said of it
     bool force;           // the first one enters, room or not
+    uint64_t oldest;      // number of the one that has waited longest for room, or UINT64_MAX
 } px_plan;
 
 /* Plans a step for the answers of the list, none of which is done. p->n is 0 when nobody can move:

@@ -353,6 +353,52 @@ static void who_came_last_makes_room(void **state)
     }
 }
 
+/* One that needs all pages has them one day, however many small ones come. */
+static void who_needs_much_is_not_passed_for_ever(void **state)
+{
+    (void)state;
+    need_model();
+    pith_plan plan = PITH_INIT(pith_plan);
+    plan.n_ctx = 4 * PAGE;
+    plan.kv_type = "f32";
+    assert_ok(pith_model_plan(model, &plan, &err));
+    pith_engine_options o = engine_options(512);
+    o.kv_bytes = plan.kv_bytes; // four pages
+    pith_engine *e = engine_with(o);
+    enum { SMALL = 2 };
+    pith_session *s[SMALL + 1] = {NULL};
+    pith_answer *a[SMALL + 1] = {NULL};
+    int n_small = 0;
+    ids large = text_of(60, 230);
+    for (int step = 0; step < 2000 && !(a[SMALL] && pith_answer_is_done(a[SMALL])); step++) {
+        for (int i = 0; i < SMALL; i++) {
+            if (a[i] && !pith_answer_is_done(a[i]))
+                continue;
+            pith_answer_free(a[i]);
+            pith_session_free(s[i]);
+            ids text = text_of(100 + (uint64_t)n_small++, 30);
+            s[i] = session_of(e, PITH_OVERFLOW_ERROR, 0);
+            pith_request r = request(&text, 10 + i * 3, NULL); // they never end together
+            r.ignore_end = true;
+            a[i] = submit(s[i], &r);
+        }
+        if (step == 10) {
+            s[SMALL] = session_of(e, PITH_OVERFLOW_ERROR, 0);
+            pith_request r = request(&large, 10, NULL);
+            r.ignore_end = true;
+            a[SMALL] = submit(s[SMALL], &r);
+        }
+        run(e);
+    }
+    assert_ok(pith_answer_get_result(a[SMALL], NULL, &err));
+    assert_in_range(n_small, 4, 30);
+    for (int i = 0; i <= SMALL; i++) {
+        pith_answer_free(a[i]);
+        pith_session_free(s[i]);
+    }
+    pith_engine_free(e);
+}
+
 static void a_server_can_ask_first(void **state)
 {
     (void)state;
@@ -394,6 +440,7 @@ int main(void)
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(what_is_alike_is_computed_once),
         cmocka_unit_test(who_came_last_makes_room),
+        cmocka_unit_test(who_needs_much_is_not_passed_for_ever),
         cmocka_unit_test(a_server_can_ask_first),
     };
     return cmocka_run_group_tests(tests, NULL, close_model);
