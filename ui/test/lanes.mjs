@@ -9,10 +9,11 @@ export function test(name, { skip = false, timeout = 120_000 }, body) {
 async function run({ name, skip, timeout, body }) {
   if (skip) return `ok - ${name} # SKIP ${skip}`;
   let timer;
+  const began = Date.now();
   const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`took more than ${timeout} ms`)), timeout)));
   try {
     await Promise.race([body(), late]);
-    return `ok - ${name}`;
+    return process.env.PITH_UI_TIMES ? `ok - ${name} (${Date.now() - began} ms)` : `ok - ${name}`;
   } catch (error) {
     return `not ok - ${name}\n${String(error?.stack ?? error).replace(/\u001b\[\d+m/g, "").replace(/^/gm, "  ")}`;
   } finally {
