@@ -98,8 +98,9 @@ pith_status px_kv_seq_fork(px_kv_seq *to, const px_kv_seq *from, int64_t n, pith
 /* Appends a page of the pool to a sequence whose last page is full, as the next
  * PX_KV_PAGE_TOKENS tokens, shared. The sequence must have room for them. */
 void px_kv_seq_share_page(px_kv_seq *seq, int32_t page);
-/* Puts a copy of a kept page, of which n tokens count, behind the full pages of a sequence, in place
- * of a last one that is not full. No pages may be reserved. Errors: MEMORY, and nothing changed. */
+/* Puts a copy of a kept page, of which n tokens count, behind the full pages of a sequence, in
+ * place of a last one that is not full. No pages may be reserved. Errors: MEMORY, and nothing
+ * changed. */
 pith_status px_kv_seq_copy_page(px_kv_seq *seq, int32_t page, int64_t n, pith_error *err);
 
 /* Where token t of kv head h lies for writing. */

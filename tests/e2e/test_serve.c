@@ -21,7 +21,7 @@
 #define SAY "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
 #define LONG                                                                                    \
     "{" SAY ",\"stream\":true,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":20,\"max_" \
-            "tokens\":60000}"
+    "tokens\":60000}"
 
 static test_server server;
 
