@@ -209,8 +209,8 @@ static double read_duration(const char *text)
         if (!isdigit((unsigned char)*at) && *at != '.')
             return NAN;
         double x = strtod(at, &end);
-        if (end == at)
-            return NAN;
+        if (end == at || end != at + strspn(at, "0123456789."))
+            return NAN; // hexadecimal and exponents are no durations
         if (!*end && total == 0)
             return sign * x;
         size_t u = 0, n = sizeof UNITS / sizeof UNITS[0];
