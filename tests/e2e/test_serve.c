@@ -154,11 +154,10 @@ static void bodies(void **state)
     expect("POST", path, "Content-Encoding: zstd\r\n", body, 415);
     expect("POST", path, "Content-Encoding: gzip\r\n", body, 415);
     /* Too long by its header, and too long as it comes. */
-    test_reply r =
-        test_http_raw(server.port,
-                      "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                      "Content-Length: 1048577\r\n\r\n{",
-                      101);
+    static const char ASK[] =
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Length: 1048577\r\n\r\n{";
+    test_reply r = test_http_raw(server.port, ASK, sizeof ASK - 1);
     assert_int_equal(r.status, 413);
     assert_non_null(strstr(r.body, "expected at most 1048576"));
     test_reply_free(&r);

@@ -445,7 +445,7 @@ static void soak(void **state)
     static client clients[MOST_CLIENTS];
     (void)state;
     const char *model = opt.model ? opt.model : test_shared("models/stories260K.gguf");
-    const char *args[] = {"--model", test_format("m=%s", model), "--quiet", NULL};
+    const char *args[] = {"--model", test_format("m=%s", model), "--ctx", "1024", "--quiet", NULL};
     server = test_server_start(args);
     double start = now();
     deadline = start + opt.seconds;
