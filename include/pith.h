@@ -640,10 +640,52 @@ typedef enum pith_overflow {
                               fits; an answer ends when the context is full */
 } pith_overflow;
 
+/* A LoRA adapter of a model: small matrices that change what the model's own compute. Immutable
+ * once open; threads may share it. */
+typedef struct pith_adapter pith_adapter;
+
+/* Reads an adapter for this model, which must outlive it: a GGUF file of general.type "adapter"
+ * (docs/adapters.md). It is copied to memory whole. Errors: NOT_FOUND, FORMAT (no adapter;
+ * damaged), MISMATCH (of another model: architecture, a tensor that the model lacks, a shape),
+ * UNSUPPORTED (another kind of adapter; a PEFT folder; the model was opened without weights),
+ * LIMIT, MEMORY. */
+PITH_API pith_status pith_adapter_open(const pith_model *model, const char *path,
+                                       pith_adapter **out, pith_error *err);
+
+/* Sessions that use it must be gone before. NULL is fine. */
+PITH_API void pith_adapter_close(pith_adapter *adapter);
+
+/* Strings are lent and live as long as the adapter. */
+typedef struct pith_adapter_info {
+    size_t size;
+    const char *path;
+    const char *name; /* general.name, or "" */
+    int32_t rank;     /* the largest of its matrices */
+    float alpha; /* the file's; each matrix is scaled by alpha / its rank, by 1 where it is 0 */
+    int32_t n_matrices;
+    uint64_t bytes; /* of memory */
+    uint64_t key;   /* hash of its content: what cached prefixes are kept apart by */
+} pith_adapter_info;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
+PITH_API pith_status pith_adapter_get_info(const pith_adapter *adapter, pith_adapter_info *out,
+                                           pith_error *err);
+
+/* An adapter as a session uses it. */
+typedef struct pith_adapter_use {
+    const pith_adapter *adapter; /* of the engine's model */
+    float scale; /* on top of the adapter's own; 1 as it was trained, 0 leaves it out */
+} pith_adapter_use;
+
 typedef struct pith_session_options {
     size_t size;
     pith_overflow overflow;
     int32_t n_keep; /* tokens at the beginning that shift and truncate keep; bos counts */
+    const pith_adapter_use *adapters; /* [n_adapters] whose changes add up; the list is copied, the
+                                         adapters must outlive the session. Sessions with different
+                                         ones go in the same steps and share no cached prefix; those
+                                         with none pay nothing */
+    int32_t n_adapters;               /* at most 16 */
 } pith_session_options;
 
 /* One sequence of tokens in an engine, empty. Calls with a session whose answer is in flight
@@ -1010,6 +1052,8 @@ typedef struct pith_embed_options {
     pith_progress_fn progress; /* tokens; called before each step. It may submit requests to the
                                   engine, which then go in the same steps */
     void *user;
+    const pith_adapter_use *adapters; /* as of pith_session_options */
+    int32_t n_adapters;
 } pith_embed_options;
 
 typedef struct pith_embed_result {
@@ -1046,6 +1090,8 @@ typedef struct pith_rerank_options {
                       error */
     pith_progress_fn progress; /* tokens; as of pith_embed_options */
     void *user;
+    const pith_adapter_use *adapters; /* as of pith_session_options */
+    int32_t n_adapters;
 } pith_rerank_options;
 
 typedef struct pith_rerank_result {

@@ -37,6 +37,8 @@
 
 #define PX_MAX_TEXT_BYTES  (256u << 20) // text handed to a tokenizer at once
 #define PX_MAX_WORD_BYTES  (64u << 20)  // part of it that has to be merged at once [a word: 10]
+#define PX_MAX_LORA_RANK   1024         // rank of an adapter's matrices [16]
+#define PX_MAX_ADAPTERS    16           // adapters of one session [1]
 #define PX_MAX_ADDED_BYTES 1024         // text of an added token [gemma: 93]
 
 #define PX_MAX_GRAMMAR_BYTES  (4u << 20)   // text of a grammar or schema [the longest seen: 200 KB]

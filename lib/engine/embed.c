@@ -126,7 +126,12 @@ static pith_status start(void *user, int64_t i, pith_session **session, pith_ans
     request.tokens = e->ids.ids + first;
     request.n_tokens = e->ends[i] - first;
     request.embed = e->result.used;
-    pith_status st = pith_session_new(e->engine, NULL, session, err);
+    pith_session_options o = PITH_INIT(pith_session_options);
+    o.adapters = e->options.adapters;
+    o.n_adapters = e->options.n_adapters;
+    pith_status st = pith_session_new(e->engine, &o, session, err);
+    if (st == PITH_OK)
+        (*session)->secluded = true; // nobody reads on where a text ends
     return st == PITH_OK ? pith_session_submit(*session, &request, answer, err) : st;
 }
 

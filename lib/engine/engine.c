@@ -375,7 +375,8 @@ pith_status pith_engine_get_info(const pith_engine *engine, pith_engine_info *ou
         .n_disk_failed = disk.n_failed,
         .disk_note = disk.note,
         .n_waiting = waiting(&engine->batch),
-        .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup),
+        .work_bytes = work_bytes(engine->model, &engine->kern, n_threads, setup) +
+                      px_decoder_fit_bytes(engine->decoder),
         .n_sessions = engine->n_sessions,
         .n_answers = engine->batch.n,
         .n_steps = engine->n_steps,

@@ -86,8 +86,12 @@ static bool add_part(px_plan *p, pith_answer *a, int32_t n, int32_t n_rows)
         return false;
     }
     p->e->parts[p->n] = (px_part){.answer = a};
-    p->e->chunks[p->n] = (px_chunk){
-        .seq = seq, .tokens = a->session->tokens + seq->n_tokens, .n = n, .n_logits = n_rows};
+    p->e->chunks[p->n] = (px_chunk){.seq = seq,
+                                    .tokens = a->session->tokens + seq->n_tokens,
+                                    .n = n,
+                                    .n_logits = n_rows,
+                                    .loras = a->session->loras,
+                                    .n_loras = a->session->n_loras};
     if (a->sum)
         px_answer_pool(a, &p->e->chunks[p->n]);
     p->n++;

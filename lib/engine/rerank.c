@@ -227,6 +227,14 @@ static int take_logits(void *user, float *logits, int32_t n_vocab, const int32_t
     return 1; // that is all
 }
 
+static pith_status new_session(const ranking *r, pith_session **out, pith_error *err)
+{
+    pith_session_options o = PITH_INIT(pith_session_options);
+    o.adapters = r->options.adapters;
+    o.n_adapters = r->options.n_adapters;
+    return pith_session_new(r->engine, &o, out, err);
+}
+
 static pith_status start(void *user, int64_t i, pith_session **session, pith_answer **answer,
                          pith_error *err)
 {
@@ -239,7 +247,7 @@ static pith_status start(void *user, int64_t i, pith_session **session, pith_ans
     request.on_logits = take_logits;
     request.user = p;
     pith_status st = r->base ? pith_session_fork(r->base, r->result.n_shared, session, err)
-                             : pith_session_new(r->engine, NULL, session, err);
+                             : new_session(r, session, err);
     return st == PITH_OK ? pith_session_submit(*session, &request, answer, err) : st;
 }
 
@@ -288,7 +296,7 @@ static pith_status make_base(ranking *r, pith_error *err)
     request.tokens = r->prompts[0].ids;
     request.n_tokens = n;
     pith_answer *answer = NULL;
-    pith_status st = pith_session_new(r->engine, NULL, &r->base, err);
+    pith_status st = new_session(r, &r->base, err);
     if (st == PITH_OK)
         st = pith_session_submit(r->base, &request, &answer, err);
     while (st == PITH_OK && !pith_answer_is_done(answer)) {

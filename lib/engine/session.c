@@ -61,6 +61,11 @@ pith_status pith_session_new(pith_engine *engine, const pith_session_options *op
     s->overflow = o.overflow;
     s->n_keep = o.n_keep;
     engine->n_sessions++;
+    st = px_session_adapt(s, o.adapters, o.n_adapters, err);
+    if (st != PITH_OK) {
+        pith_session_free(s);
+        return st;
+    }
     *out = s;
     return PITH_OK;
 }
@@ -73,6 +78,7 @@ void pith_session_free(pith_session *session)
         px_answer_abandon(session->answer);
     pith_session_free(session->draft);
     px_free(session->embedding);
+    px_free(session->loras);
     session->engine->n_sessions--;
     px_session_leave(session);
     px_kv_seq_clear(&session->seq);
@@ -107,14 +113,15 @@ pith_status pith_session_fork(const pith_session *session, int64_t n, pith_sessi
     if (st != PITH_OK)
         return st;
     int64_t computed = n < session->seq.n_tokens ? n : session->seq.n_tokens;
-    st = px_kv_seq_fork(&copy->seq, &session->seq, computed, err);
+    st = px_session_adapt_as(copy, session, err);
+    if (st == PITH_OK)
+        st = px_kv_seq_fork(&copy->seq, &session->seq, computed, err);
     if (st != PITH_OK) {
         pith_session_free(copy);
         return st;
     }
     memcpy(copy->tokens, session->tokens, (size_t)n * sizeof *copy->tokens);
     copy->n_tokens = n;
-    copy->adapter_key = session->adapter_key;
     copy->secluded = session->secluded;
     *out = copy;
     return PITH_OK;
@@ -332,7 +339,9 @@ pith_status px_session_compute(pith_session *s, int64_t end, int32_t n_logits, c
         px_chunk chunk = {.seq = &s->seq,
                           .tokens = s->tokens + s->seq.n_tokens,
                           .n = (int32_t)n,
-                          .n_logits = n == left ? n_logits : 0};
+                          .n_logits = n == left ? n_logits : 0,
+                          .loras = s->loras,
+                          .n_loras = s->n_loras};
         int failed;
         st = px_step_run(e, &chunk, 1, &s->cancel, &rows, &failed, err);
         px_session_note(s);

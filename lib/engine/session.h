@@ -25,9 +25,18 @@ struct pith_session {
     bool secluded;        // shares no pages with sessions that it is not forked from
     pith_session *draft;  // the draft model's, following this one; made when first needed
     pith_answer *answer;  // that is being written on it, or NULL
-    void *embedding;      // that pith_generate gave last: a block of its answer, or NULL
-    volatile int cancel;  // by px_cancel_* only
+    px_lora_use *loras;   // its adapters
+    int32_t n_loras;
+    void *embedding;     // that pith_generate gave last: a block of its answer, or NULL
+    volatile int cancel; // by px_cancel_* only
 };
+
+/* Gives a new session its adapters: adapter.c. Errors: ARGUMENT, MISMATCH (of another model),
+ * LIMIT, MEMORY. */
+pith_status px_session_adapt(pith_session *s, const pith_adapter_use *uses, int32_t n,
+                             pith_error *err);
+/* Those of another session of the engine. */
+pith_status px_session_adapt_as(pith_session *s, const pith_session *other, pith_error *err);
 
 /* Marks the engine as inside a call. Errors: BUSY when it is (a callback called back). Every begin
  * that succeeds needs its end. */

@@ -117,7 +117,9 @@ static pith_status run_items(pith_engine *e, pith_step_item *items, int32_t n_it
         chunks[i] = (px_chunk){.seq = &s->seq,
                                .tokens = s->tokens + s->seq.n_tokens,
                                .n = (int32_t)pending + items[i].n,
-                               .n_logits = items[i].n_logits};
+                               .n_logits = items[i].n_logits,
+                               .loras = s->loras,
+                               .n_loras = s->n_loras};
     }
     const volatile int *cancel = n_items == 1 ? &items[0].session->cancel : NULL;
     const float *rows = NULL;

@@ -69,6 +69,7 @@ static void store(const px_kern *kern, px_dtype dtype, const float *x, void *out
 }
 
 typedef enum part_id { PART_Q, PART_K, PART_V, N_PARTS } part_id;
+static const px_slot SLOTS[N_PARTS] = {PX_SLOT_Q, PX_SLOT_K, PX_SLOT_V};
 
 static void run_piece(const px_decoder *d, const px_desk *desk, const part *p, part_id id,
                       int32_t layer, int64_t piece)
@@ -78,6 +79,9 @@ static void run_piece(const px_decoder *d, const px_desk *desk, const part *p, p
     int32_t end = first + p->group < p->heads ? first + p->group : p->heads;
     px_pass_mul(d, desk, p->m, &desk->normed, d->n_rows, p->out, (int64_t)first * p->dim,
                 (int64_t)end * p->dim);
+    px_pass_lora_add(d, layer, SLOTS[id], &(px_picked){.n = d->n_rows},
+                     p->out->data + (int64_t)first * p->dim, p->out->stride,
+                     (int64_t)first * p->dim, (int64_t)end * p->dim);
     for (int32_t r = 0; r < d->n_rows; r++) {
         const px_kv_seq *seq = d->chunks[d->rows[r].chunk].seq;
         const px_kv_layout *layout = px_kv_pool_layout(seq->pool);

@@ -155,6 +155,9 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     d->joints = carve(&c, (size_t)b, sizeof *d->joints);
     d->wanted = carve(&c, (size_t)b, sizeof *d->wanted);
     d->places = carve(&c, (size_t)b, sizeof *d->places);
+    d->runs = carve(&c, (size_t)b, sizeof *d->runs);
+    d->order = carve(&c, (size_t)b, sizeof *d->order);
+    d->firsts = carve(&c, (size_t)b, sizeof *d->firsts);
     return c.at;
 }
 
@@ -249,6 +252,7 @@ void px_decoder_free(px_decoder *d)
     if (!d)
         return;
     px_arena_clear(&d->arena);
+    px_free(d->lora.data);
     px_free(d->memory);
     px_free(d);
 }
@@ -294,15 +298,17 @@ int64_t px_pass_grain(int64_t rows)
     return grain < MIN_GRAIN ? MIN_GRAIN : grain;
 }
 
-/* The first n rows of `added` = m * in. */
+/* The first rows of `added` = m * in, for the rows picked, which are the first of `in`. */
 static void product(px_decoder *d, const px_desk *desk, const px_matrix *m, const px_rows *in,
-                    int32_t n)
+                    int32_t layer, px_slot slot, const px_picked *rows)
 {
     int64_t grain = px_pass_grain(m->rows);
     int64_t n_pieces = (m->rows + grain - 1) / grain;
     for (int64_t i; (i = px_pool_next(d->pool, desk->member, n_pieces)) >= 0;) {
-        int64_t end = (i + 1) * grain;
-        px_pass_mul(d, desk, m, in, n, &d->added, i * grain, end < m->rows ? end : m->rows);
+        int64_t row0 = i * grain;
+        int64_t row1 = row0 + grain < m->rows ? row0 + grain : m->rows;
+        px_pass_mul(d, desk, m, in, rows->n, &d->added, row0, row1);
+        px_pass_lora_add(d, layer, slot, rows, d->added.data + row0, d->added.stride, row0, row1);
     }
 }
 
@@ -336,12 +342,15 @@ static void head(px_decoder *d, const px_desk *desk, const px_block_end *end)
     px_pass_end(d, desk, end, &wanted, &to, &desk->hidden);
     if (d->n_logits == 0)
         return;
+    px_pass_lora(d, desk, 0, &(px_slot){PX_SLOT_HEAD}, 1, &(px_lora_in){&desk->hidden, &wanted});
     int64_t grain = px_pass_grain(m->rows);
     int64_t n = (m->rows + grain - 1) / grain;
     for (int64_t i; (i = px_pool_next(d->pool, desk->member, n)) >= 0;) {
         int64_t row0 = i * grain;
         int64_t row1 = row0 + grain < m->rows ? row0 + grain : m->rows;
         px_pass_mul(d, desk, m, &desk->hidden, d->n_logits, &d->logits, row0, row1);
+        px_pass_lora_add(d, 0, PX_SLOT_HEAD, &wanted, d->logits.data + row0, d->logits.stride, row0,
+                         row1);
         for (int32_t c = 0; c < d->n_logits; c++)
             if (!finish_logits(d->logits.data + c * d->logits.stride + row0, row1 - row0,
                                d->hp->logit_softcap))
@@ -362,26 +371,33 @@ static void show(const px_decoder *d, const px_desk *desk, int32_t layer, px_inp
 /* A layer behind its norm, up to what its ffn adds to the rows that go on. */
 static void run_layer(px_decoder *d, const px_desk *desk, int32_t layer, const px_picked *rows)
 {
+    static const px_slot QKV[] = {PX_SLOT_Q, PX_SLOT_K, PX_SLOT_V}, OUT = PX_SLOT_O;
+    static const px_slot GATE_UP[] = {PX_SLOT_GATE, PX_SLOT_UP}, DOWN = PX_SLOT_DOWN;
+    const px_picked all = {.n = d->n_rows};
     const px_layer *l = &d->w->layers[layer];
     bool last = rows->rows != NULL;
     show(d, desk, layer, PX_INPUT_ATTENTION, &desk->normed);
+    px_pass_lora(d, desk, layer, QKV, 3, &(px_lora_in){&desk->normed, &all});
     px_pass_heads(d, desk, layer, last);
     if (rows->n == 0)
         return;
     px_pass_tiles(d, desk, layer, last);
     const px_rows *mixed = px_pass_mixed(d, desk, px_pass_forms(d, &l->o), rows);
     show(d, desk, layer, PX_INPUT_OUT, mixed);
-    product(d, desk, &l->o, mixed, rows->n);
+    px_pass_lora(d, desk, layer, &OUT, 1, &(px_lora_in){mixed, rows});
+    product(d, desk, &l->o, mixed, layer, OUT, rows);
     px_block_end end = {.bias = l->o_bias, .post = l->attn_post};
     px_reader ffn = px_pass_reads_ffn(d, layer);
     px_pass_end(d, desk, &end, rows, &ffn, &desk->normed);
     show(d, desk, layer, PX_INPUT_FFN, &desk->normed);
-    px_pass_gate_up(d, desk, l, rows->n);
+    px_pass_lora(d, desk, layer, GATE_UP, 2, &(px_lora_in){&desk->normed, rows});
+    px_pass_gate_up(d, desk, layer, rows);
     show(d, desk, layer, PX_INPUT_DOWN, &d->gate);
     px_pass_pack(d, desk, px_pass_forms(d, &l->down), &d->gate, rows->n);
     if (desk->member == 0 && d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
         atomic_store(&d->stopped, true); // seen by all behind the next barrier
-    product(d, desk, &l->down, &d->gate, rows->n);
+    px_pass_lora(d, desk, layer, &DOWN, 1, &(px_lora_in){&d->gate, rows});
+    product(d, desk, &l->down, &d->gate, layer, DOWN, rows);
 }
 
 /* What every member of the pool runs. */
@@ -429,6 +445,11 @@ static pith_status check_chunk(const px_decoder *d, const px_chunk *chunks, int 
                        "chunk %d pools %d of its %d tokens from %d on%s, expected tokens that it "
                        "has, a sum and no logits",
                        i, c->n_pool, c->n, c->pool_first, c->sum ? "" : " into no sum");
+    if (!px_pass_fits(d, c))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "chunk %d has %d adapters, for which there is no room or which are another "
+                       "model's",
+                       i, c->n_loras);
     if (!same_layout(d->hp, px_kv_pool_layout(c->seq->pool)))
         return px_fail(err, PITH_E_ARGUMENT, "chunk %d has a sequence of another model's KV cache",
                        i);
@@ -480,24 +501,43 @@ static void want(px_decoder *d, int32_t row, int32_t place)
     d->wanted[d->n_wanted++] = row;
 }
 
+/* Where the wanted rows of each chunk begin among those of hidden: chunk after chunk, those with
+ * logits first. */
+static void place_chunks(px_decoder *d, const px_chunk *chunks, int n_chunks)
+{
+    int32_t logits = 0, pooled = 0;
+    for (int i = 0; i < n_chunks; i++)
+        d->n_logits += chunks[i].n_logits;
+    for (int i = 0; i < n_chunks; i++) {
+        d->firsts[i] = chunks[i].n_logits > 0 ? logits : d->n_logits + pooled;
+        logits += chunks[i].n_logits;
+        pooled += chunks[i].n_pool;
+    }
+}
+
 /* Rows, tiles and wanted rows of the step. */
 static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
 {
     d->chunks = chunks;
-    d->n_rows = d->n_wanted = d->n_tiles = d->n_joints = d->n_taken = d->n_logits = 0;
-    int32_t logits = 0, pooled = 0; // rows of hidden
-    for (int i = 0; i < n_chunks; i++)
-        d->n_logits += chunks[i].n_logits;
-    for (int i = 0; i < n_chunks; i++) {
+    d->n_rows = d->n_wanted = d->n_tiles = d->n_joints = d->n_taken = d->n_logits = d->n_runs = 0;
+    place_chunks(d, chunks, n_chunks);
+    px_pass_order(d, n_chunks);
+    for (int j = 0; j < n_chunks; j++) {
+        int i = d->order[j];
         const px_chunk *c = &chunks[i];
-        int32_t first = d->n_rows;
+        int32_t first = d->n_rows, place = d->firsts[i];
         for (int32_t t = c->n - c->n_logits; t < c->n; t++)
-            want(d, first + t, logits++);
+            want(d, first + t, place++);
         for (int32_t t = c->pool_first; t < c->pool_first + c->n_pool; t++)
-            want(d, first + t, d->n_logits + pooled++);
+            want(d, first + t, place++);
         for (int32_t t = 0; t < c->n; t++)
-            d->rows[d->n_rows++] = (px_row){
-                .chunk = i, .token = c->tokens[t], .joint = -1, .position = c->seq->n_tokens + t};
+            d->rows[d->n_rows++] = (px_row){.chunk = i,
+                                            .token = c->tokens[t],
+                                            .joint = -1,
+                                            .run = -1,
+                                            .position = c->seq->n_tokens + t};
+        if (c->n_loras > 0)
+            px_pass_note_run(d, c, first);
         px_pass_cut(d, i, first);
     }
 }
@@ -506,11 +546,10 @@ static void plan_step(px_decoder *d, const px_chunk *chunks, int n_chunks)
 static void pool_rows(const px_decoder *d, const px_chunk *chunks, int n_chunks)
 {
     const px_rows *hidden = &d->shared[0].hidden;
-    int32_t at = d->n_logits;
     for (int i = 0; i < n_chunks; i++)
-        for (int32_t t = 0; t < chunks[i].n_pool; t++, at++)
+        for (int32_t t = 0; t < chunks[i].n_pool; t++)
             for (int64_t j = 0; j < hidden->width; j++)
-                chunks[i].sum[j] += (double)hidden->data[at * hidden->stride + j];
+                chunks[i].sum[j] += (double)hidden->data[(d->firsts[i] + t) * hidden->stride + j];
 }
 
 static pith_status odd_logits(const px_decoder *d, int32_t place, pith_error *err)

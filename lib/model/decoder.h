@@ -13,6 +13,7 @@
 
 #include "base/pool.h"
 #include "kern/ops.h"
+#include "model/adapter.h"
 #include "model/kv.h"
 #include "model/weights.h"
 
@@ -59,6 +60,8 @@ typedef struct px_chunk {
      * are added to sum [C], in their order: only where no logits are wanted. */
     double *sum;
     int32_t pool_first, n_pool;
+    const px_lora_use *loras; // adapters of this model that the tokens go through; lent
+    int32_t n_loras;
 } px_chunk;
 
 /* Runs one step. On success each seq->n_tokens has grown by its chunk's n, and *logits points to
@@ -69,6 +72,12 @@ typedef struct px_chunk {
  * has changed. */
 pith_status px_decoder_step(px_decoder *d, const px_chunk *chunks, int n_chunks,
                             const volatile int *cancel, const float **logits, pith_error *err);
+
+/* Makes room for steps with chunks that have so many of these adapters; what was there before is
+ * kept. Not inside a step. Errors: MEMORY. */
+pith_status px_decoder_fit(px_decoder *d, const px_lora_use *loras, int32_t n, pith_error *err);
+/* Bytes of that room. */
+size_t px_decoder_fit_bytes(const px_decoder *d);
 
 /* Final hidden states of the step's rows that asked for logits: [n_rows, C], after the output norm.
  * Valid as logits. */

@@ -1,6 +1,6 @@
 /*
  * pass: the decoder's own memory and the phases of one step, private to decoder.c, rows.c,
- * attention.c and ffn.c.
+ * attention.c, ffn.c and lora.c.
  *
  * All members of the pool run px_pass_* in the same order. A phase hands out its work by
  * px_pool_next, whose end is a barrier: what one phase wrote, the next reads. Work is cut by shapes
@@ -18,6 +18,10 @@
  *
  * with nine barriers. A step of one row has five: each member does the row phases for itself, in
  * memory of its own (px_desk): that takes less time than waiting until somebody else has done it.
+ *
+ * Where rows go through adapters, there is one more phase before each group of products that
+ * adapters change: A x of all of them, from the plain rows. B follows where the product is made.
+ * Rows of the same adapters stand together, so that a step reads each adapter once.
  *
  * Behind the keys and values of the last layer only rows go on that are wanted: whose logits are
  * asked for, or whose hidden state is pooled.
@@ -55,8 +59,16 @@ typedef struct px_row {
     int32_t chunk;
     int32_t token; // its id
     int32_t joint; // -1: its attention comes whole
+    int32_t run;   // whose adapters it goes through, -1: none
     int64_t position;
 } px_row;
+
+/* Rows [first, first + n) of the step, which go through the same adapters. */
+typedef struct px_run {
+    int32_t first, n;
+    const px_lora_use *uses;
+    int32_t n_uses;
+} px_run;
 
 /* Rows of f32 and what products read of them. */
 typedef struct px_rows {
@@ -117,14 +129,21 @@ struct px_decoder {
     int32_t *places;  // [B] which row of hidden each of them becomes
     px_tile *tiles;   // [B + slots]
     px_joint *joints; // [B]
+    px_run *runs;     // [B]
+    int32_t *order;   // [B] chunks in the order in which their rows stand
+    int32_t *firsts;  // [B] where the wanted rows of each chunk begin in hidden
     int32_t n_slots;
     px_rows part_out;    // [slots, H * Dv]
     px_attn_part *parts; // [slots, H]: for each tile [K, n, H / K]
+    px_rows lora;        // [B, stack] what A of the adapters gives of the input at hand; a block
+    float *lora_column;  // [members, columns of a piece, longest input] packed, where one is no
+                         // whole lines; behind it
 
     /* the step at hand */
     const px_chunk *chunks;
     const volatile int *cancel;
     int32_t n_rows, n_wanted, n_tiles, n_joints;
+    int32_t n_runs;   // 0: no adapter has a part in the step
     int32_t n_logits; // rows of logits: the first of hidden
     int32_t n_taken;  // slots
     _Atomic bool stopped;
@@ -175,6 +194,31 @@ void px_pass_pack(px_decoder *d, const px_desk *desk, unsigned forms, const px_r
 const px_rows *px_pass_mixed(px_decoder *d, const px_desk *desk, unsigned forms,
                              const px_picked *rows);
 
+/* ---- lora.c: y += scale * B (A x), for rows that have adapters. Without any in the step these do
+ * nothing, and wait for nobody. */
+
+/* What a phase reads: rows picked, of which the i-th stands in row i of `in`, or in its place. */
+typedef struct px_lora_in {
+    const px_rows *in;
+    const px_picked *rows;
+} px_lora_in;
+
+/* Whether there is room for a chunk's adapters. */
+bool px_pass_fits(const px_decoder *d, const px_chunk *chunk);
+/* Lists the chunks of the step so that those with the same adapters stand together. */
+void px_pass_order(px_decoder *d, int n_chunks);
+/* Adds rows [first, n_rows) of a chunk, which are the last so far, to the runs. */
+void px_pass_note_run(px_decoder *d, const px_chunk *chunk, int32_t first);
+/* A phase: A x of the matrices in `slots`, which read the same input. */
+void px_pass_lora(px_decoder *d, const px_desk *desk, int32_t layer, const px_slot *slots,
+                  int n_slots, const px_lora_in *from);
+/* B of that for rows [row0, row1) of one matrix: adds to y, where row0 of the i-th row picked
+ * stands at y + i * stride, or at its place. */
+void px_pass_lora_add(const px_decoder *d, int32_t layer, px_slot slot, const px_picked *rows,
+                      float *y, int64_t stride, int64_t row0, int64_t row1);
+/* The embedding's part of row r. */
+void px_pass_lora_embed(const px_decoder *d, int32_t r, float *x);
+
 /* ---- attention.c and ffn.c */
 
 /* Cuts the rows of a chunk, first and on, into tiles of attention. */
@@ -184,7 +228,7 @@ void px_pass_heads(px_decoder *d, const px_desk *desk, int32_t layer, bool last)
 void px_pass_tiles(px_decoder *d, const px_desk *desk, int32_t layer, bool last);
 /* Row r of desk->mixed from its parts. */
 void px_pass_join(const px_decoder *d, const px_desk *desk, int32_t r);
-/* gate = act(gate) * up for the first n rows of normed. */
-void px_pass_gate_up(px_decoder *d, const px_desk *desk, const px_layer *l, int32_t n);
+/* gate = act(gate) * up for the rows picked, which are the first of normed. */
+void px_pass_gate_up(px_decoder *d, const px_desk *desk, int32_t layer, const px_picked *rows);
 
 #endif

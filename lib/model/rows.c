@@ -57,7 +57,7 @@ static void pack_row(const px_decoder *d, const px_desk *desk, unsigned forms, c
 
 static px_reader reader_of(const px_decoder *d, const float *norm, const px_matrix *const *m, int n)
 {
-    px_reader to = {.norm = norm, .plain = d->options.observe != NULL};
+    px_reader to = {.norm = norm, .plain = d->options.observe || d->n_runs > 0};
     for (int i = 0; i < n; i++) {
         unsigned forms = px_pass_forms(d, m[i]);
         to.forms |= forms;
@@ -116,6 +116,8 @@ static void embed_row(const px_decoder *d, const px_desk *desk, const px_reader 
     float *x = row_at(&desk->x, r);
     d->kern->decode[px_kern_slot(m->dtype)](m->data + (size_t)d->rows[r].token * m->row_bytes, x,
                                             hp->width);
+    if (d->rows[r].run >= 0)
+        px_pass_lora_embed(d, r, x);
     if (hp->embed_scale != 1.0f)
         for (int32_t j = 0; j < hp->width; j++)
             x[j] *= hp->embed_scale;
@@ -179,7 +181,7 @@ const px_rows *px_pass_mixed(px_decoder *d, const px_desk *desk, unsigned forms,
                     px_pass_join(d, desk, r);
                 pack_row(d, desk, forms, row_at(mixed, r), mixed->width, i);
             }
-    if (forms == 0 && rows->rows && !desk->alone)
+    if ((forms == 0 || d->n_runs > 0) && rows->rows && !desk->alone)
         move_rows(d, desk, rows);
     return mixed;
 }

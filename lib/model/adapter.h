@@ -1,0 +1,84 @@
+/*
+ * adapter: a LoRA adapter of a model: for some of its matrices W a pair A [R, cols] and B [rows,
+ * R], with which the decoder computes y = W x + scale * B (A x).
+ *
+ * Read from the GGUF form that llama.cpp's convert_lora_to_gguf.py writes:
+ *
+ *   general.type          "adapter"
+ *   general.architecture  the model's
+ *   adapter.type          "lora"
+ *   adapter.lora.alpha    f32: scale = alpha / R of each pair; 0: 1
+ *   NAME.lora_a           ne [cols, R]      NAME: a matrix of the model as GGUF names it
+ *   NAME.lora_b           ne [R, rows]
+ *   token_embd.weight     the other way round: lora_a ne [R, vocabulary], lora_b ne [R, width]:
+ *                         x = embed[t] + scale * B A[t]
+ *
+ * Everything is copied to f32 in the order in which the decoder reads it, so that the file may go.
+ * What is fused in the model's file (qkv of Phi-3, gate and up) is cut: the parts share one A.
+ * Immutable once open; threads may share it.
+ */
+#ifndef PX_MODEL_ADAPTER_H
+#define PX_MODEL_ADAPTER_H
+
+#include "model/weights.h"
+
+/* The matrices of a layer, and the one behind all layers. */
+typedef enum px_slot {
+    PX_SLOT_Q,
+    PX_SLOT_K,
+    PX_SLOT_V,
+    PX_SLOT_O,
+    PX_SLOT_GATE,
+    PX_SLOT_UP,
+    PX_SLOT_DOWN,
+    PX_LAYER_SLOTS,
+    PX_SLOT_HEAD = PX_LAYER_SLOTS
+} px_slot;
+
+enum { PX_LORA_BLOCK = 64 }; // rows of B that lie together
+
+/* A pair. rank 0: none. */
+typedef struct px_lora {
+    int32_t rank; // R
+    int32_t at;   // where the values A x of this matrix stand among those of all matrices that read
+                  // the same input
+    bool shared;  // A and its values are those of the matrix before
+    float scale;
+    int64_t rows, cols;
+    const float *a; // [R, cols]; of the embedding [V, R]
+    const float *b; // [rows / 64, R, 64]: rows in blocks, the last one with zeros behind it
+} px_lora;
+
+typedef struct px_adapter {
+    px_arena arena;
+    px_lora (*layers)[PX_LAYER_SLOTS]; // [L]
+    px_lora head, embed;
+    int32_t n_layers;
+    int32_t stack;   // most values A x of all matrices that read one input
+    int32_t n_pairs; // in the file
+    int32_t most_rank;
+    float alpha;
+    size_t bytes; // memory that it takes
+} px_adapter;
+
+/* Reads all pairs. model: the source that weights are bound to. Errors: FORMAT (what is no adapter;
+ * half a pair; shapes of a pair that do not fit each other; NaN), MISMATCH (architecture, a tensor
+ * that the model lacks, shapes that are another model's), UNSUPPORTED (another kind of adapter;
+ * what pith does not adapt), LIMIT, MEMORY. On failure nothing is left. */
+pith_status px_adapter_load(const px_source *source, const px_source *model, const px_hparams *hp,
+                            px_adapter **out, pith_error *err);
+void px_adapter_free(px_adapter *a);
+
+/* An adapter in use; a sequence may have several. */
+typedef struct px_lora_use {
+    const px_adapter *adapter;
+    float scale; // on top of the pair's own
+} px_lora_use;
+
+/* The pair of a matrix; rank 0: none. */
+static inline const px_lora *px_adapter_pair(const px_adapter *a, int32_t layer, px_slot slot)
+{
+    return slot == PX_SLOT_HEAD ? &a->head : &a->layers[layer][slot];
+}
+
+#endif
