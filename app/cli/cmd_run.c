@@ -1,5 +1,6 @@
 /* run: a chat on the terminal, or one answer to one prompt. */
 #include "base/mem.h"
+#include "cli/adapter_args.h"
 #include "cli/chat.h"
 #include "cli/commands.h"
 #include "cli/engine_args.h"
@@ -17,7 +18,7 @@ typedef struct run_args {
     cli_sampling_args sampling;
     cli_grammar_args grammar;
     const char *prompt, *prompt_file, *system;
-    cli_texts stops;
+    cli_texts stops, adapters;
     const char *spec, *draft;
     int64_t draft_max;
     int64_t n_predict, logprobs;
@@ -204,9 +205,6 @@ static pith_status find_model(run_args *a, const char *word, store_model *found,
     if (status != PITH_OK)
         return status;
     const json_t *p = found->parameters, *stop = json_object_get(p, "stop");
-    if (json_array_size(found->adapters) > 0)
-        return px_fail(err, PITH_E_UNSUPPORTED,
-                       "the model '%s' has an adapter, which pith run does not apply", word);
     a->sampling.record = found;
     if (!a->system && *found->system && !a->raw)
         a->system = found->system;
@@ -235,6 +233,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     static pith_logit_bias bias[CLI_MAX_TEXTS];
     static pith_str stops[CLI_MAX_TEXTS];
     store_model found = {0};
+    cli_adapters adapters = {0};
     cli_answer_options options = {0};
 
     pith_status status = cli_overflow(&a->engine, &so, err);
@@ -257,6 +256,10 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
         status = cli_sampling(&a->sampling, model, &sampling, err);
     if (status == PITH_OK)
         status = cli_grammar(&a->grammar, model, &grammar, err);
+    if (status == PITH_OK)
+        status = cli_adapters_open(model, found.adapters, &a->adapters, &adapters, err);
+    so.adapters = adapters.uses;
+    so.n_adapters = adapters.n;
     if (status == PITH_OK)
         status = pith_session_new(engine, &so, &session, err);
     if (status != PITH_OK)
@@ -282,6 +285,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
             answer_once(a, model, session, &options, text.data ? text.data : "", text.len, err);
 out:
     pith_session_free(session);
+    cli_adapters_close(&adapters);
     pith_grammar_free(grammar);
     pith_engine_free(engine);
     pith_model_close(draft);
@@ -308,6 +312,7 @@ int cli_cmd_run(int argc, char **argv)
          "writes are printed",
          0, 0, NULL},
         CLI_TEMPLATE_ROWS(&a.engine),
+        CLI_ADAPTER_ROW(&a.adapters),
         {CLI_HEADING, "answer", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_INT, "n-predict", 'n', &a.n_predict, "N",
          "most tokens of the answer (-1: until it ends)", -1, 67108864, &a.has_predict},

@@ -21,6 +21,7 @@ static const struct {
     {"tokenize", cli_cmd_tokenize, "text to token ids and back"},
     {"template", cli_cmd_template, "render a chat template"},
     {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
+    {"embed", cli_cmd_embed, "vectors of texts"},
     {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},

@@ -100,13 +100,12 @@ static pith_status try_system(ranking *r, pith_error *err)
     pith_chat chat;
     ranking empty = *r;
     empty.query = (pith_str){0};
-    pith_status st = render(&empty, (pith_str){0}, &chat, NULL);
+    pith_error own = {0};
+    pith_status st = render(&empty, (pith_str){0}, &chat, &own);
     r->no_system =
         st == PITH_E_TEMPLATE || (st == PITH_OK && !strstr(chat.text.data, "Judge whether"));
     pith_chat_free(&chat);
-    if (st != PITH_OK && !r->no_system)
-        return render(r, (pith_str){0}, &chat, err); // for its sentence
-    return PITH_OK;
+    return st == PITH_OK || r->no_system ? PITH_OK : px_fail(err, st, "%s", own.text);
 }
 
 /* The tokens of a text followed by a word. */

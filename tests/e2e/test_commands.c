@@ -45,6 +45,89 @@ static void expect_fail(test_result r, pith_status status, const char *part)
     assert_string_equal(r.out, "");
 }
 
+/* ---- adapters and embeddings */
+
+/* The text behind `word` and a space at the beginning of a line of the file, to the line's end. */
+static char *line_of(const char *file, const char *word)
+{
+    char *text = test_read(test_source(file), NULL);
+    size_t n = strlen(word);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        if (strncmp(line, word, n) == 0 && line[n] == ' ')
+            return line + n + 1;
+    fail_msg("%s has no line '%s'", file, word);
+    return NULL;
+}
+
+static void run_takes_adapters(void **state)
+{
+    (void)state;
+    const char *model = test_source("tests/golden/models/llama32");
+    const char *file = test_source("tests/golden/adapters/llama32-all.gguf");
+    const char *prompt = line_of("tests/golden/adapters/greedy.txt", "prompt");
+    char *expected = line_of("tests/golden/adapters/greedy.txt", "answer");
+    const char *ways[] = {file, test_format("%s=1", file)};
+    for (int i = 0; i < 2; i++) {
+        json_t *o = ok_json(test_pith(NULL, "--cpu=avx2", "run", model, "--raw", "-p", prompt, "-n",
+                                      "12", "--temp", "0", "--ignore-eos", "--json", "--logprobs",
+                                      "0", "--adapter", ways[i], NULL));
+        char *at = expected;
+        json_t *tokens = json_object_get(o, "tokens");
+        assert_int_equal(json_array_size(tokens), 12);
+        for (size_t t = 0; t < 12; t++)
+            assert_int_equal(
+                json_integer_value(json_object_get(json_array_get(tokens, t), "token")),
+                strtol(at, &at, 10));
+        json_decref(o);
+    }
+    const char *plain =
+        ok(test_pith(NULL, "run", model, "--raw", "-p", prompt, "-n", "8", "--temp", "0", NULL));
+    const char *off = ok(test_pith(NULL, "run", model, "--raw", "-p", prompt, "-n", "8", "--temp",
+                                   "0", "--adapter", test_format("%s=0", file), NULL));
+    assert_string_equal(plain, off);
+    expect_fail(test_pith(NULL, "run", model, "-p", "x", "--adapter",
+                          test_source("tests/golden/adapters/qwen2-all.gguf"), NULL),
+                PITH_E_MISMATCH, "is an adapter of a qwen2 model");
+    expect_fail(test_pith(NULL, "run", model, "-p", "x", "--adapter", "none.gguf", NULL),
+                PITH_E_NOT_FOUND, "none.gguf");
+}
+
+static void embed_prints_vectors(void **state)
+{
+    (void)state;
+    const char *model = test_source("tests/golden/models/llama32"); // the first of vectors.txt
+    char *at = line_of("tests/golden/embed/vectors.txt", "mean");
+    const char *text = line_of("tests/golden/embed/vectors.txt", "text");
+    json_t *o = ok_json(
+        test_pith(NULL, "--cpu=avx2", "embed", model, text, "another", "--raw", "--json", NULL));
+    assert_string_equal(json_string_value(json_object_get(o, "pooling")), "mean");
+    assert_int_equal(json_integer_value(json_object_get(o, "dims")), 64);
+    json_t *rows = json_object_get(o, "embeddings");
+    assert_int_equal(json_array_size(rows), 2);
+    for (size_t i = 0; i < 64; i++) {
+        double x = json_real_value(json_array_get(json_array_get(rows, 0), i));
+        assert_true(fabs(x - strtod(at, &at)) < 1e-3);
+    }
+    json_decref(o);
+    char *lines = ok(
+        test_pith("one\ntwo\r\nfour", "embed", model, "--dims", "3", "--pooling", "last", NULL));
+    double length = 0;
+    int n = 0;
+    for (char *p = lines; *p && *p != '\n'; n++) {
+        double x = strtod(p, &p);
+        length += x * x;
+        p += *p == ' ';
+    }
+    assert_int_equal(n, 3);
+    assert_true(fabs(length - 1) < 1e-5);
+    expect_fail(test_pith(NULL, "embed", model, "x", "--pooling", "max", NULL), PITH_E_ARGUMENT,
+                "expected mean, last, cls or model");
+    expect_fail(test_pith(NULL, "embed", model, "x", "--dims", "65", NULL), PITH_E_ARGUMENT,
+                "expected 1 to 64");
+    expect_fail(test_pith(NULL, "embed", model, "x x x x x x x x x x", "-c", "4", NULL),
+                PITH_E_CONTEXT, "have it truncated");
+}
+
 /* ---- run */
 
 static void run_gives_the_reference_text_at_every_level(void **state)
@@ -422,6 +505,8 @@ int main(void)
         cmocka_unit_test(inspect_tells_shape_types_and_memory),
         cmocka_unit_test(inspect_reads_folders_and_vocabularies),
         cmocka_unit_test(score_measures_a_text),
+        cmocka_unit_test(run_takes_adapters),
+        cmocka_unit_test(embed_prints_vectors),
         cmocka_unit_test(info_lists_the_kernels),
         cmocka_unit_test(guessing_changes_nothing_and_is_reported),
         cmocka_unit_test(convert_keeps_the_answers_and_never_overwrites),

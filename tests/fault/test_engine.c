@@ -186,6 +186,54 @@ static pith_status talk(void *ctx, pith_error *err)
     return st;
 }
 
+/* An adapter opened and used by a session and its fork; embeddings and scores of texts with it. */
+static pith_status adapt(void *ctx, pith_error *err)
+{
+    (void)ctx;
+    bench b;
+    pith_adapter *adapter = NULL;
+    pith_session *fork = NULL;
+    const char *file = test_source("tests/golden/adapters/llama32-all.gguf");
+    static const int32_t tokens[] = {5, 17, 40, 61};
+    static const pith_str texts[] = {{"the end", 7}, {"a start", 7}};
+    static float out[2 * 64], scores[2];
+    pith_status st = set_up(&b, err);
+    if (st == PITH_OK)
+        st = pith_adapter_open(b.model, file, &adapter, err);
+    pith_adapter_use use = {adapter, 1};
+    pith_session_options o = PITH_INIT(pith_session_options);
+    o.adapters = &use;
+    o.n_adapters = 1;
+    pith_session *s = NULL;
+    if (st == PITH_OK)
+        st = pith_session_new(b.engine, &o, &s, err);
+    if (st == PITH_OK)
+        st = pith_session_set(s, tokens, 4, 0, NULL, err);
+    if (st == PITH_OK)
+        st = pith_session_fork(s, 3, &fork, err);
+    pith_embed_options eo = PITH_INIT(pith_embed_options);
+    eo.adapters = &use;
+    eo.n_adapters = 1;
+    if (st == PITH_OK)
+        st = pith_embed_text(b.engine, texts, 2, &eo, out, NULL, err);
+    if (st == PITH_OK)
+        st = pith_rerank(b.engine, texts[0], texts, 2, NULL, scores, NULL, err);
+    pith_session_free(fork);
+    pith_session_free(s);
+    pith_adapter_close(adapter);
+    tear_down(&b);
+    return st;
+}
+
+static void each_allocation_of_adapters_and_embeddings(void **state)
+{
+    (void)state;
+    path = test_source("tests/golden/models/llama32");
+    uint64_t before = px_heap_violations();
+    test_fault_each(adapt, NULL, 200);
+    assert_int_equal(px_heap_violations(), before);
+}
+
 static void each_allocation_of_an_answer(void **state)
 {
     (void)state;
@@ -221,6 +269,7 @@ static void each_allocation_of_a_conversation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_allocation_of_adapters_and_embeddings),
         cmocka_unit_test(each_allocation_of_an_answer),
         cmocka_unit_test(each_allocation_of_answers_in_flight),
         cmocka_unit_test(each_allocation_of_a_score),

@@ -12,6 +12,11 @@ Writes MODEL-NAME.gguf and expect.txt:
     tokens ID ...
     logits POSITION X ...   for the last positions
 
+and greedy.txt: what llama32-all.gguf answers to a text, greedily and by a clear margin
+
+    prompt TEXT
+    answer ID ...
+
 What a converter does to the names, shapes and rows of PEFT's tensors is done here by hand: the
 numbers of the GGUF form are llama.cpp's (convert_lora_to_gguf.py). Values are rounded to the type
 that is written before PEFT gets them.
@@ -24,6 +29,7 @@ import gguf
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -140,6 +146,23 @@ def fill(model, model_name, names, adapter, config, arch):
     return file
 
 
+PROMPT, N_ANSWER, GAP = "the boat sails at noon", 12, 1e-2
+
+
+def greedy(model, model_name):
+    tok = Tokenizer.from_file(os.path.join(HERE, "..", "models", model_name, "tokenizer.json"))
+    ids = tok.encode(PROMPT, add_special_tokens=False).ids
+    n = len(ids)
+    for _ in range(N_ANSWER):
+        with torch.no_grad():
+            row = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+        top = torch.topk(row, 2)
+        assert (top.values[0] - top.values[1]) / row.abs().max() > GAP, "choose another prompt"
+        ids.append(int(top.indices[0]))
+    with open(os.path.join(HERE, "greedy.txt"), "w") as f:
+        f.write(f"prompt {PROMPT}\nanswer " + " ".join(map(str, ids[n:])) + "\n")
+
+
 def main():
     out = []
     for model_name, (arch, names, adapters) in MODELS.items():
@@ -169,6 +192,8 @@ def main():
                         layer.scaling[name] = scales[name] * scale
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
+            if model_name == "llama32" and case == [("all", 1)]:
+                greedy(model, model_name)
             change = ((logits - plain).abs().amax() / plain.abs().amax()).item()
             print(model_name, case, f"changes logits by {change:.3f} of the largest")
             assert change > 0.05, "an adapter that is left out must show"
