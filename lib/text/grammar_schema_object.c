@@ -386,10 +386,13 @@ static const px_gexpr *extras(object *o, uint32_t written)
     uint32_t min = o->min > written ? o->min - written : 0;
     if (!o->extra || o->max <= written)
         return min > 0 ? px_gschema_none(o->s) : px_gexpr_seq(g, NULL, 0);
-    if (min > 1)
-        return px_gschema_fail(o->s, PITH_E_UNSUPPORTED, o->parts->list[0].schema,
-                               "minProperties would need two or more keys that the schema does not "
-                               "name: a grammar cannot see that they differ");
+    if (min > 1) // their keys could be equal: only ways with more of the properties count
+        return o->min <= o->n + 1
+                   ? px_gschema_none(o->s)
+                   : px_gschema_fail(o->s, PITH_E_UNSUPPORTED, o->parts->list[0].schema,
+                                     "minProperties would need two or more keys that "
+                                     "the schema does not name: a grammar cannot see "
+                                     "that they differ");
     uint32_t max = o->max == PX_GRAMMAR_MANY ? o->max : o->max - written;
     if (written > 0)
         return px_gexpr_repeat(g, behind_comma(o, o->extra), min, max);

@@ -233,6 +233,9 @@ static void objects(void **state)
            TEXTS("+{\"\\\"\xc3\xa4\":1}"));
     schema("{\"type\":\"object\",\"properties\":{\"a\":false,\"b\":{\"const\":1}}}",
            TEXTS("+{}", "+{\"b\":1}", "-{\"a"));
+    schema("{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"minProperties\":2,"
+           "\"additionalProperties\":{\"const\":1}}",
+           TEXTS("-{\"a\":0}", "+{\"a\":0,\"b\":0}", "+{\"b\":0,\"c\":1}", "-{\"c\":1}"));
     refused("{\"type\":\"object\",\"minProperties\":2}", PITH_E_UNSUPPORTED, "minProperties");
     refused("{\"type\":\"object\",\"properties\":{\"a\":false},\"required\":[\"a\"]}",
             PITH_E_FORMAT, "no text");
