@@ -84,6 +84,7 @@ const char *px_gschema_pointer(px_gschema *s, px_json at)
             break;
         here = value;
     }
+    s->g->failed = s->g->failed || (out.failed && !out.limited);
     const char *text =
         px_arena_strndup(&s->g->arena, out.data ? out.data : "#", out.data ? out.len : 1);
     px_buf_clear(&out);

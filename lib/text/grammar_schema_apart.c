@@ -30,6 +30,22 @@ static bool listed(const px_gparts *p, px_json *list, bool *is_const)
     return false;
 }
 
+/* The types of the values that parts list, or that they say. */
+static uint32_t types_of(px_gschema *s, const px_gparts *p)
+{
+    px_json list, one;
+    bool is_const;
+    uint32_t types = px_gparts_types(s, p), found = 0;
+    if (!listed(p, &list, &is_const))
+        return types;
+    if (is_const)
+        return types & px_gjson_type(list);
+    px_json_walk walk = px_json_each(list);
+    while (px_json_next(&walk, NULL, &one))
+        found |= px_gjson_type(one);
+    return types & found;
+}
+
 static bool in_list(px_json v, px_json list, bool is_const)
 {
     if (is_const)
@@ -230,7 +246,7 @@ bool px_gschema_apart(px_gschema *s, px_json a, px_json b, int depth)
     px_gparts_add(s, y, b);
     bool apart = x->never || y->never;
     if (!apart && px_gschema_ok(s)) {
-        uint32_t both = px_gparts_types(s, x) & px_gparts_types(s, y);
+        uint32_t both = types_of(s, x) & types_of(s, y);
         apart = both == 0 || values_apart(x, y);
         if (!apart && both == PX_GTYPE_OBJECT)
             apart = properties_apart(s, x, y, depth) || (lacks(x, y) && lacks(y, x));

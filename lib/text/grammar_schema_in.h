@@ -149,6 +149,7 @@ const px_gdfa *px_gschema_strings(px_gschema *s, const px_gparts *parts, px_gdfa
 /* A value exactly, with grammar_json's white space. */
 const px_gexpr *px_gschema_exactly(px_gschema *s, px_json value);
 bool px_gjson_equal(px_json a, px_json b);
+uint32_t px_gjson_type(px_json v); // PX_GTYPE_*
 
 /* Whether all branches require one property whose constant differs in each. */
 bool px_gschema_told_apart(px_gschema *s, px_json branches);

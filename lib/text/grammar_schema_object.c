@@ -170,13 +170,11 @@ static void read_patterns(object *o, px_gdfa_maker *m, patterns *out)
                                 "more than %d patternProperties hold here", MOST_PATTERNS);
                 return;
             }
-            pith_status st =
-                px_gregex_read(s->g, px_gschema_pointer(s, value), px_gschema_text(s, key),
-                               PX_GREGEX_SOMEWHERE, &x, s->err);
-            if (st != PITH_OK) {
-                s->st = s->st != PITH_OK ? s->st : st;
+            pith_status st = px_gregex_read(s->g, "key", px_gschema_text(s, key),
+                                            PX_GREGEX_SOMEWHERE, &x, s->err);
+            px_gschema_take(s, st, value);
+            if (!px_gschema_ok(s))
                 return;
-            }
             out->list[out->n++] = (pattern){.keys = px_gdfa_of(m, x), .schema = value, .part = i};
         }
     }

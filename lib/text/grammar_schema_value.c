@@ -86,7 +86,7 @@ static bool is_whole(px_json number)
            d.part[0] == 0;
 }
 
-static uint32_t type_of(px_json v)
+uint32_t px_gjson_type(px_json v)
 {
     switch (px_json_type_of(v)) {
     case PX_JSON_NULL:
@@ -553,7 +553,7 @@ static bool composite_fits(px_gschema *s, const px_gparts *parts, px_json v)
 static bool fits(px_gschema *s, const px_gparts *parts, uint32_t types, px_json v,
                  const px_gdfa *strings_of)
 {
-    if (!(type_of(v) & types))
+    if (!(px_gjson_type(v) & types))
         return false;
     for (int i = 0; i < parts->n; i++) {
         const px_json *k = parts->list[i].keys;
@@ -567,7 +567,7 @@ static bool fits(px_gschema *s, const px_gparts *parts, uint32_t types, px_json 
         if (!found)
             return false;
     }
-    uint32_t type = type_of(v);
+    uint32_t type = px_gjson_type(v);
     if (type == PX_GTYPE_STRING && strings_of)
         return px_gdfa_accepts(strings_of, px_gschema_text(s, v));
     if (type & (PX_GTYPE_INTEGER | PX_GTYPE_REAL))
@@ -614,7 +614,7 @@ static const px_gexpr *exact_values(px_gschema *s, const px_gparts *parts, uint3
         if (!is_const)
             px_json_next(&walk, NULL, &v);
         px_json_type type = px_json_type_of(v);
-        if (!(type_of(v) & types))
+        if (!(px_gjson_type(v) & types))
             continue;
         /* A value of the only list is in it. */
         bool simple = one_list && type == PX_JSON_STRING && !strings_of;

@@ -289,6 +289,9 @@ static void branches(void **state)
     schema("{\"allOf\":[{\"anyOf\":[{\"const\":1},{\"const\":2}]},{\"anyOf\":[{\"const\":2},{"
            "\"const\":3}]}]}",
            TEXTS("+2", "-1", "-3"));
+    schema(
+        "{\"oneOf\":[{\"const\":\"a\"},{\"enum\":[1,null]},{\"type\":\"array\",\"maxItems\":0}]}",
+        TEXTS("+\"a\"", "+1", "+null", "+[]", "-2"));
     schema("{\"not\":false,\"type\":\"null\"}", TEXTS("+null"));
     refused("{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", PITH_E_UNSUPPORTED,
             "#/oneOf: branches 0 and 1");
