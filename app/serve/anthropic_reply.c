@@ -53,7 +53,7 @@ static void put_tool_use(const serve_tool_call *call, px_buf *out)
     px_buf_puts(out, ",\"name\":");
     serve_put_text(out, call->name);
     px_buf_puts(out, ",\"input\":");
-    px_buf_put(out, call->arguments.data, call->arguments.len);
+    serve_put_compact(out, call->arguments.data, call->arguments.len);
     px_buf_putc(out, '}');
 }
 

@@ -34,7 +34,7 @@ static void put_calls(const serve_choice *c, int first, int n, px_buf *out)
         px_buf_printf(out, ",\"function\":{\"index\":%d,\"name\":", i);
         serve_put_text(out, call->name);
         px_buf_puts(out, ",\"arguments\":");
-        px_buf_put(out, call->arguments.data, call->arguments.len);
+        serve_put_compact(out, call->arguments.data, call->arguments.len);
         px_buf_puts(out, "}}");
         comma = ",";
     }
@@ -110,6 +110,8 @@ void serve_ollama_event(serve_job *job, const serve_event *event, px_buf *out)
     bool call = event->kind == SERVE_EVENT_CALL_END;
     bool content = event->kind == SERVE_EVENT_CONTENT;
     bool reasoning = event->kind == SERVE_EVENT_REASONING;
+    if (call && !serve_call_is_whole(&job->choices[0].calls[event->call]))
+        return;
     if (!call && !((content || reasoning) && (event->len > 0 || event->n_logprobs > 0)))
         return;
     put_head(job, out);

@@ -105,7 +105,7 @@ static void put_echo(const serve_job *job, const char *name, const char *absent,
     px_json v = serve_member(s->body, name);
     px_str text = v.at ? serve_slice(v) : px_str_of(absent);
     px_buf_printf(out, ",\"%s\":", name);
-    px_buf_put(out, text.data, text.len);
+    serve_put_compact(out, text.data, text.len);
 }
 
 static void put_echoes(const serve_job *job, px_buf *out)

@@ -145,6 +145,24 @@ bool serve_array_of(px_json object, const char *name, size_t least, px_json *out
     return true;
 }
 
+void serve_put_compact(px_buf *out, const char *json, size_t len)
+{
+    size_t from = 0;
+    bool inside = false; // of a string
+    for (size_t i = 0; i < len; i++) {
+        char c = json[i];
+        if (inside && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            inside = !inside;
+        } else if (!inside && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) {
+            px_buf_put(out, json + from, i - from);
+            from = i + 1;
+        }
+    }
+    px_buf_put(out, json + from, len - from);
+}
+
 bool serve_call_is_whole(const serve_tool_call *call)
 {
     px_json value;

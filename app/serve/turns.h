@@ -53,6 +53,9 @@ bool serve_refuse_memory(serve_problem *problem);
 
 /* ---- writing */
 
+/* JSON text without the white space between its parts: models and clients write line ends there,
+ * and a line of a stream must not hold one. */
+void serve_put_compact(px_buf *out, const char *json, size_t len);
 /* [{"token","logprob","bytes","top_logprobs":[..]}] of a stretch of a choice's log-probabilities,
  * as OpenAI and Ollama write them. */
 void serve_put_logprobs(px_buf *out, const serve_job *job, const serve_choice *c, int first, int n);

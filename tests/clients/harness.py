@@ -146,6 +146,13 @@ class Server:
             assert time.monotonic() < until, f"{name} is still {value}"
             time.sleep(0.02)
 
+    def wait_log(self, word, seconds=5.0):
+        """The line of a request is written after its answer was sent."""
+        until = time.monotonic() + seconds * FACTOR
+        while word not in self.log():
+            assert time.monotonic() < until, f"no '{word}' in the log"
+            time.sleep(0.02)
+
     def close(self):
         """Stops it as a service manager would; leaves the exit code in self.code."""
         if self.process.poll() is None:

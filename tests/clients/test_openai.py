@@ -414,7 +414,8 @@ def completion_echoes_with_logprobs(server):
     assert choice.logprobs.token_logprobs[0] is None, choice.logprobs
     assert len(choice.logprobs.tokens) == len(choice.logprobs.token_logprobs) > 2
     assert all(p < 0 for p in choice.logprobs.token_logprobs[1:]), choice.logprobs
-    equal("".join(choice.logprobs.tokens), "Once upon a time")
+    # This vocabulary begins a text with a token, and its words with a space.
+    equal("".join(choice.logprobs.tokens), "<s> Once upon a time")
     equal(len(choice.logprobs.top_logprobs[1]), 2)
 
 

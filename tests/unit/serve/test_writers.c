@@ -67,7 +67,7 @@ static void tell_all(sample *s)
     tell(s, SERVE_EVENT_CONTENT, "b", 0);
     tell(s, SERVE_EVENT_CALL, "", 0);
     tell(s, SERVE_EVENT_ARGUMENTS, "{\"k\":", 0);
-    tell(s, SERVE_EVENT_ARGUMENTS, "1}", 0);
+    tell(s, SERVE_EVENT_ARGUMENTS, "\n1 }", 0);
     tell(s, SERVE_EVENT_CALL_END, "", 0);
     s->c->finish = SERVE_FINISH_TOOL_CALLS;
     tell(s, SERVE_EVENT_FINISH, "", 0);
@@ -202,7 +202,7 @@ static void anthropic_stream(void **state)
                                       "\"partial_json\":\"{\\\"k\\\":\"}")
                                         E("content_block_delta",
                                           ",\"index\":2,\"delta\":{\"type\":\"input_json_delta\","
-                                          "\"partial_json\":\"1}\"}")
+                                          "\"partial_json\":\"\\n1 }\"}")
                                             E("content_block_stop", ",\"index\":2")
                                                 E("message_delta",
                                                   ",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_"
@@ -296,7 +296,9 @@ static void responses_stream(void **state)
         "response.output_item.done",
         "response.completed",
     };
-    sample s = sample_of("/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}");
+    sample s = sample_of("/v1/responses",
+                         "{\"model\":\"m\",\"input\":\"x\",\"metadata\":{\n\"a\":\"b c\"\n},"
+                         "\"stream\":true}");
     s.job->dialect->begin(s.job, &s.out);
     tell_all(&s);
     s.job->dialect->end(s.job, &s.out);
@@ -338,7 +340,7 @@ static void responses_whole(void **state)
         "\"content\":[{\"type\":\"output_text\",\"text\":\"a\\\"b\",\"annotations\":[],"
         "\"logprobs\":[]}]},"
         "{\"id\":\"fc_TAG_2\",\"status\":\"incomplete\",\"type\":\"function_call\",\"call_id\":"
-        "\"call_1\",\"name\":\"f\",\"arguments\":\"{\\\"k\\\":1}\"}],"
+        "\"call_1\",\"name\":\"f\",\"arguments\":\"{\\\"k\\\":\\n1 }\"}],"
         "\"instructions\":null,\"max_output_tokens\":null,\"max_tool_calls\":null,\"metadata\":{},"
         "\"parallel_tool_calls\":true,\"reasoning\":{\"effort\":null,\"summary\":null},"
         "\"temperature\":"
