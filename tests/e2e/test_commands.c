@@ -109,8 +109,8 @@ static void embed_prints_vectors(void **state)
         assert_true(fabs(x - strtod(at, &at)) < 1e-3);
     }
     json_decref(o);
-    char *lines = ok(
-        test_pith("one\ntwo\r\nfour", "embed", model, "--dims", "3", "--pooling", "last", NULL));
+    char *lines =
+        ok(test_pith("one\ntwo\r\nfour", "embed", model, "--dims", "3", "--pooling", "last", NULL));
     double length = 0;
     int n = 0;
     for (char *p = lines; *p && *p != '\n'; n++) {
