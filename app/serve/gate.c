@@ -142,7 +142,7 @@ const serve_route *serve_gate_route(const char *method, const char *path, px_str
                      allow);
     else
         serve_refuse(problem, 404, NULL,
-                     "there is nothing at %.200s; docs/serving.md lists the routes", path);
+                     "there is nothing at %.200s; docs/api.md lists the routes", path);
     return NULL;
 }
 
