@@ -33,9 +33,9 @@ const advise_type *advise_type_find(const char *name)
 }
 
 /* Decoding and prompts of LLaMA 1B and Qwen2.5 0.5B shapes in seven types, two threads of Zen 4. */
-const advise_factors ADVISE_FACTORS = {.read = 0.93,
+const advise_factors ADVISE_FACTORS = {.read = 0.85,
                                        .thread_gbps = 19.5,
-                                       .layer_us = 60,
+                                       .layer_us = 100,
                                        .int8 = 0.64,
                                        .bf16 = 0.83,
                                        .f32 = 0.8,
