@@ -396,6 +396,38 @@ static void inspect_reads_folders_and_vocabularies(void **state)
     json_decref(o);
 }
 
+static void answers_are_held_to_a_form(void **state)
+{
+    (void)state;
+    static const char *const CHOSEN[] = {"yes, sir\n", "no\n"};
+    const char *text = ok(test_pith(NULL, "run", stories(), "--raw", "-p", "Is it?", "--choice",
+                                    "yes, sir", "--choice=no", NULL));
+    assert_true(strcmp(text, CHOSEN[0]) == 0 || strcmp(text, CHOSEN[1]) == 0);
+    text = ok(test_pith(NULL, "run", stories(), "--raw", "-p", "A", "--regex", "b{3}-c", NULL));
+    assert_string_equal(text, "bbb-c\n");
+    const char *file = test_temp("words.gbnf");
+    test_write(file, "root ::= \"a\" \"b\"{2}\n", 20);
+    text = ok(test_pith(NULL, "run", stories(), "--raw", "-p", "A", "--grammar", file, NULL));
+    assert_string_equal(text, "abb\n");
+    json_t *o = ok_json(test_pith(
+        NULL, "run", stories(), "--raw", "-p", "Once", "-s", "1", "--json", "--json-schema",
+        "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\","
+        "\"minimum\":5,\"maximum\":7}},\"required\":[\"n\"]}",
+        NULL));
+    assert_string_equal(json_string_value(json_object_get(o, "finish")), "end");
+    json_t *answer = json_loads(json_string_value(json_object_get(o, "text")), 0, NULL);
+    assert_in_range(json_integer_value(json_object_get(answer, "n")), 5, 7);
+    json_decref(answer);
+    json_decref(o);
+    test_result r = test_pith(NULL, "run", stories(), "-p", "A", "--json-schema",
+                              "{\"type\":\"array\",\"uniqueItems\":true}", NULL);
+    assert_int_equal(r.exit_code, 5);
+    assert_non_null(strstr(r.err, "schema: #/uniqueItems: "));
+    r = test_pith(NULL, "run", stories(), "-p", "A", "--json-object", "--choice", "a", NULL);
+    assert_int_equal(r.exit_code, 2);
+    assert_non_null(strstr(r.err, "only one can be given"));
+}
+
 static void score_measures_a_text(void **state)
 {
     (void)state;
@@ -509,6 +541,7 @@ int main(void)
         cmocka_unit_test(embed_prints_vectors),
         cmocka_unit_test(info_lists_the_kernels),
         cmocka_unit_test(guessing_changes_nothing_and_is_reported),
+        cmocka_unit_test(answers_are_held_to_a_form),
         cmocka_unit_test(convert_keeps_the_answers_and_never_overwrites),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
