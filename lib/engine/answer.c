@@ -230,21 +230,35 @@ static void find_top(const float *logits, int32_t n_vocab, int32_t n, pith_logpr
     }
 }
 
-static void put_logprobs(pith_answer *a, const float *logits, pith_event *event)
+static int32_t n_top(const pith_answer *a)
 {
     int32_t n_vocab = a->session->engine->model->hp.n_vocab;
-    int32_t n = a->request.n_top < n_vocab ? a->request.n_top : n_vocab;
-    if (!a->request.logprobs && !event->prompt && n == 0)
-        return;
-    double log_sum = px_log_sum_exp(logits, n_vocab, px_max(logits, n_vocab));
-    event->logprob = (float)((double)logits[event->token] - log_sum);
+    return a->request.n_top < n_vocab ? a->request.n_top : n_vocab;
+}
+
+/* Finds the sum of a row, and its likeliest tokens. */
+static void rank(pith_answer *a, const float *logits)
+{
+    int32_t n_vocab = a->session->engine->model->hp.n_vocab, n = n_top(a);
+    a->log_sum = px_log_sum_exp(logits, n_vocab, px_max(logits, n_vocab));
+    a->ranked = true;
     if (n == 0)
         return;
     find_top(logits, n_vocab, n, a->top);
     for (int32_t i = 0; i < n; i++)
-        a->top[i].logprob = (float)((double)a->top[i].logprob - log_sum);
-    event->top = a->top;
-    event->n_top = n;
+        a->top[i].logprob = (float)((double)a->top[i].logprob - a->log_sum);
+}
+
+static void put_logprobs(pith_answer *a, const float *logits, pith_event *event)
+{
+    if (!a->request.logprobs && !event->prompt && a->request.n_top == 0)
+        return;
+    if (!a->ranked)
+        rank(a, logits);
+    a->ranked = false;
+    event->logprob = (float)((double)logits[event->token] - a->log_sum);
+    event->n_top = n_top(a);
+    event->top = event->n_top > 0 ? a->top : NULL;
 }
 
 /* ---- text */
@@ -538,9 +552,32 @@ void px_answer_look(pith_answer *a)
         make_room(a);
 }
 
+bool px_answer_may_prepare(const pith_answer *a)
+{
+    return !a->done && !a->request.on_logits && !a->has_match;
+}
+
+void px_answer_prepare(pith_answer *a, px_candidates *c, const float *logits)
+{
+    const pith_session *s = a->session;
+    a->choice_error = (pith_error){0};
+    px_sampler_load(&a->sampler, c, logits);
+    a->choice_status =
+        px_sampler_choose(&a->sampler, c, s->tokens, s->n_tokens, &a->choice, &a->choice_error);
+    a->chosen = true;
+    if (a->choice_status == PITH_OK && (a->request.logprobs || a->request.n_top > 0))
+        rank(a, logits);
+}
+
 static pith_status choose(pith_answer *a, const float *logits, int32_t *token, pith_error *err)
 {
     pith_session *s = a->session;
+    if (a->chosen) {
+        a->chosen = false;
+        *token = a->choice;
+        *err = a->choice_error;
+        return a->choice_status;
+    }
     px_candidates *c = &s->engine->candidates;
     px_sampler_load(&a->sampler, c, logits);
     if (a->request.on_logits) {

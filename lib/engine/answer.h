@@ -46,6 +46,12 @@ struct pith_answer {
     bool entered; // it may take pages: plan.c
     bool looked;  // at, for the step that is being planned
     bool planned; // it has a part in it
+    bool chosen;  // its token was chosen beside others': choice, and status and error of choosing
+    int32_t choice;
+    pith_status choice_status;
+    pith_error choice_error;
+    bool ranked; // log_sum and top are those of the row at hand
+    double log_sum;
     pith_status status;
     pith_error error;
 };
@@ -87,6 +93,12 @@ void px_answer_tell(pith_answer *a, const float *rows, int64_t first, int64_t n)
 
 /* Has the chunk, the next of the context, pool what the request asks for. */
 void px_answer_pool(pith_answer *a, px_chunk *chunk);
+
+/* Chooses the token that px_answer_write then tells, with candidates of the caller's: the one part
+ * of an answer that may run beside others', on another thread. Not for answers whose choice calls
+ * back or follows a grammar: px_answer_may_prepare. */
+bool px_answer_may_prepare(const pith_answer *a);
+void px_answer_prepare(pith_answer *a, px_candidates *c, const float *logits);
 
 /* Chooses, lists and tells one token. *token: which, -1 when the hook ended the answer. Failures
  * end the answer. */

@@ -174,6 +174,23 @@ static pith_status open_disk(pith_engine *e, pith_error *err)
     return st;
 }
 
+/* Room for choosing tokens of several answers at once. */
+static pith_status make_beside(pith_engine *e, pith_error *err)
+{
+    int32_t n = px_pool_size(e->pool) - 1;
+    if (n == 0)
+        return PITH_OK;
+    e->beside = px_calloc((size_t)n, sizeof *e->beside);
+    if (!e->beside)
+        return px_fail_memory(err, "an engine's candidates");
+    pith_status st = PITH_OK;
+    while (st == PITH_OK && e->n_beside < n) {
+        st = px_candidates_init(&e->beside[e->n_beside], e->model->hp.n_vocab, err);
+        e->n_beside += st == PITH_OK;
+    }
+    return st;
+}
+
 static pith_status fill(pith_engine *e, pith_error *err)
 {
     const px_engine_setup *setup = &e->setup;
@@ -197,6 +214,8 @@ static pith_status fill(pith_engine *e, pith_error *err)
     st = px_decoder_new(hp, &e->model->weights, &e->kern, e->pool, &d, &e->decoder, err);
     if (st == PITH_OK)
         st = px_candidates_init(&e->candidates, hp->n_vocab, err);
+    if (st == PITH_OK)
+        st = make_beside(e, err);
     if (st != PITH_OK)
         return st;
     size_t n = (size_t)setup->max_sessions;
@@ -277,6 +296,9 @@ void pith_engine_free(pith_engine *engine)
     if (!engine->borrows_pool)
         px_pool_free(engine->pool);
     px_candidates_clear(&engine->candidates);
+    for (int32_t i = 0; i < engine->n_beside; i++)
+        px_candidates_clear(&engine->beside[i]);
+    px_free(engine->beside);
     px_free(engine->chunks);
     px_free(engine->parts);
     px_free(engine->batch.answers);
@@ -291,7 +313,7 @@ static uint64_t work_bytes(const pith_model *model, const px_kern *kern, int n_t
     px_decoder_options d = {
         .max_batch = setup->n_batch, .max_logits = setup->max_logits, .n_ctx = setup->n_ctx};
     return px_decoder_bytes(&model->hp, &model->weights, kern, n_threads, &d) +
-           px_candidates_bytes(model->hp.n_vocab);
+           (uint64_t)(n_threads > 1 ? n_threads : 1) * px_candidates_bytes(model->hp.n_vocab);
 }
 
 pith_status pith_engine_clear_cache(pith_engine *engine, pith_error *err)

@@ -42,7 +42,8 @@ pith_status px_engine_level(const char *cap, px_cpu_level *out, pith_error *err)
 /* An answer's part of a step: batch.h. */
 typedef struct px_part {
     pith_answer *answer;
-    int32_t n_draft; // guesses behind its last token
+    int32_t n_draft;  // guesses behind its last token
+    const float *row; // of logits, where its token is chosen beside others', or NULL
 } px_part;
 
 /* Answers that are written together: batch.h. */
@@ -60,6 +61,8 @@ struct pith_engine {
     px_kv_pool *kv;
     px_cache *cache; // of the cache, or NULL
     px_candidates candidates;
+    px_candidates *beside; // [n_beside] those of the pool's other members
+    int32_t n_beside;
     px_chunk *chunks; // [max_sessions] of the step at hand
     px_part *parts;   // [max_sessions] of the step at hand
     px_batch batch;   // answers in flight, room for max_sessions
