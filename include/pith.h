@@ -414,92 +414,6 @@ PITH_API void pith_chat_free(pith_chat *chat);
 PITH_API pith_status pith_chat_normalize(const pith_model *model, const char *json, size_t json_len,
                                          pith_text *out, pith_error *err);
 
-/* ------------------------------------------------------------------ replies */
-
-/* What a model can do, by its template and vocabulary. */
-enum {
-    PITH_CAN_TOOLS = 1,    /* its template tells of tools, or prints calls of them */
-    PITH_CAN_PARALLEL = 2, /* several calls in one answer */
-    PITH_CAN_THINK = 4,    /* it may write reasoning before its answer */
-    PITH_CAN_SWITCH = 8,   /* enable_thinking of pith_chat_normalize turns that on and off */
-    PITH_CAN_SYSTEM = 16   /* its template takes a system message (else it is put before the first
-                              user's) */
-};
-
-/* A sum of PITH_CAN_*; 0 without a tokenizer. Found out once, when the model was opened. */
-PITH_API uint32_t pith_model_capabilities(const pith_model *model);
-
-/* What the text that a model writes means: reasoning, content, calls of tools. One reply reads one
- * answer. How the model writes calls and reasoning is learnt from its own template (docs/tools.md);
- * where the template has no calls, pith tells the model of one way to write them. */
-typedef struct pith_reply pith_reply;
-
-typedef enum pith_tool_choice {
-    PITH_TOOLS_AUTO,     /* the model decides */
-    PITH_TOOLS_NONE,     /* no calls are looked for */
-    PITH_TOOLS_REQUIRED, /* at least one call */
-    PITH_TOOLS_NAMED     /* a call of tool_name */
-} pith_tool_choice;
-
-typedef struct pith_reply_options {
-    size_t size;
-    const char *tools; /* JSON array in OpenAI's form, [{"type":"function","function":{"name":..,
-                          "parameters":..}}]; or NULL */
-    size_t tools_len;
-    pith_tool_choice choice;
-    const char *tool_name;
-    bool single_call;   /* at most one call */
-    const char *prompt; /* as rendered, lent for the call: tells whether reasoning is open at its
-                           end; or NULL */
-    size_t prompt_len;
-    bool keep_reasoning; /* reasoning stays in the content, as written */
-} pith_reply_options;
-
-typedef enum pith_part_kind {
-    PITH_PART_CONTENT,
-    PITH_PART_REASONING,
-    PITH_PART_CALL,      /* a call begins */
-    PITH_PART_ARGUMENTS, /* a piece of its arguments, JSON text */
-    PITH_PART_CALL_END
-} pith_part_kind;
-
-typedef struct pith_part {
-    size_t size;
-    pith_part_kind kind;
-    int32_t call;     /* CALL, ARGUMENTS, CALL_END: its number, from 0 */
-    const char *name; /* CALL: the function */
-    const char *id;   /* CALL: as the model wrote it or made up; no two of a reply are the same */
-    const char *text; /* CONTENT, REASONING, ARGUMENTS: valid UTF-8 when what is pushed is */
-    size_t len;
-} pith_part;
-
-/* Lent for the call. Nonzero ends the reply: the call returns PITH_E_CANCELLED. */
-typedef int (*pith_part_fn)(void *user, const pith_part *part);
-
-/* Makes a reader of one answer. What options point to is lent for the call only. The model must
- * outlive it. Errors: ARGUMENT (tools that are no array of functions, a tool_name that is none of
- * them, a choice that needs tools), FORMAT (JSON), NOT_FOUND (no tokenizer), MEMORY. */
-PITH_API pith_status pith_reply_new(const pith_model *model, const pith_reply_options *options,
-                                    pith_reply **out, pith_error *err);
-
-/* NULL is fine. */
-PITH_API void pith_reply_free(pith_reply *r);
-
-/* Whether pith_request.special must be set for the answer: the model marks calls or reasoning with
- * control tokens, which else are not shown. Texts of end tokens are then taken out here. */
-PITH_API bool pith_reply_wants_special(const pith_reply *r);
-
-/* Reads a piece of the answer, of any size (pith_event's text), and tells on_part what is sure. The
- * same parts come whatever the pieces are, only cut elsewhere: text that may be the beginning of a
- * marker is held back until it is known; what begins like a call and is none comes as content. A
- * call of a function that is not among the tools is content. Errors: CANCELLED, MEMORY. */
-PITH_API pith_status pith_reply_push(pith_reply *r, const char *text, size_t len,
-                                     pith_part_fn on_part, void *user, pith_error *err);
-
-/* Tells what was held back: the answer has ended. */
-PITH_API pith_status pith_reply_finish(pith_reply *r, pith_part_fn on_part, void *user,
-                                       pith_error *err);
-
 /* ------------------------------------------------------------------ engine and sessions */
 
 typedef struct pith_engine pith_engine;
@@ -849,6 +763,110 @@ PITH_API void pith_grammar_free(pith_grammar *g);
  * LIMIT (too ambiguous), MEMORY. */
 PITH_API pith_status pith_grammar_match(const pith_grammar *g, const char *text, size_t len,
                                         bool *whole, size_t *n_prefix, pith_error *err);
+
+/* ------------------------------------------------------------------ replies */
+
+/* What a model can do, by its template and vocabulary. */
+enum {
+    PITH_CAN_TOOLS = 1,    /* its template tells of tools, or prints calls of them */
+    PITH_CAN_PARALLEL = 2, /* several calls in one answer */
+    PITH_CAN_THINK = 4,    /* it may write reasoning before its answer */
+    PITH_CAN_SWITCH = 8,   /* enable_thinking of pith_chat_normalize turns that on and off */
+    PITH_CAN_SYSTEM = 16   /* its template takes a system message (else it is put before the first
+                              user's) */
+};
+
+/* A sum of PITH_CAN_*; 0 without a tokenizer. Found out once, when the model was opened. */
+PITH_API uint32_t pith_model_capabilities(const pith_model *model);
+
+/* What the text that a model writes means: reasoning, content, calls of tools. One reply reads one
+ * answer. How the model writes calls and reasoning is learnt from its own template (docs/tools.md);
+ * where the template has no calls, pith tells the model of one way to write them. */
+typedef struct pith_reply pith_reply;
+
+typedef enum pith_tool_choice {
+    PITH_TOOLS_AUTO,     /* the model decides */
+    PITH_TOOLS_NONE,     /* no calls are looked for */
+    PITH_TOOLS_REQUIRED, /* at least one call */
+    PITH_TOOLS_NAMED     /* a call of tool_name */
+} pith_tool_choice;
+
+typedef struct pith_reply_options {
+    size_t size;
+    const char *tools; /* JSON array in OpenAI's form, [{"type":"function","function":{"name":..,
+                          "parameters":..}}]; or NULL */
+    size_t tools_len;
+    pith_tool_choice choice;
+    const char *tool_name;
+    bool single_call;   /* at most one call */
+    const char *prompt; /* as rendered, lent for the call: tells whether reasoning is open at its
+                           end; or NULL */
+    size_t prompt_len;
+    bool keep_reasoning; /* reasoning stays in the content, as written */
+    /* What the content is held to; at most one of these. */
+    const char *schema; /* this JSON schema */
+    size_t schema_len;
+    bool json_object;    /* any JSON object */
+    const char *grammar; /* this grammar in GBNF */
+    const char *regex;   /* this regular expression */
+    const char *choices; /* one of the strings of this JSON array */
+    bool
+        no_grammar; /* the answer is only read, not held: arguments come when their call is whole */
+} pith_reply_options;
+
+typedef enum pith_part_kind {
+    PITH_PART_CONTENT,
+    PITH_PART_REASONING,
+    PITH_PART_CALL,      /* a call begins */
+    PITH_PART_ARGUMENTS, /* a piece of its arguments, JSON text */
+    PITH_PART_CALL_END
+} pith_part_kind;
+
+typedef struct pith_part {
+    size_t size;
+    pith_part_kind kind;
+    int32_t call;     /* CALL, ARGUMENTS, CALL_END: its number, from 0 */
+    const char *name; /* CALL: the function */
+    const char *id;   /* CALL: as the model wrote it or made up; no two of a reply are the same */
+    const char *text; /* CONTENT, REASONING, ARGUMENTS: valid UTF-8 when what is pushed is */
+    size_t len;
+} pith_part;
+
+/* Lent for the call. Nonzero ends the reply: the call returns PITH_E_CANCELLED. */
+typedef int (*pith_part_fn)(void *user, const pith_part *part);
+
+/* Makes a reader of one answer. What options point to is lent for the call only. The model must
+ * outlive it. Errors: ARGUMENT (tools that are no array of functions, a tool_name that is none of
+ * them, a choice that needs tools, two things that the content is held to), FORMAT (JSON, a
+ * grammar), UNSUPPORTED (what a grammar cannot hold of a schema: of the content, or of a function
+ * that is "strict"; the arguments of others are then any object), LIMIT, NOT_FOUND (no tokenizer),
+ * MEMORY. */
+PITH_API pith_status pith_reply_new(const pith_model *model, const pith_reply_options *options,
+                                    pith_reply **out, pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_reply_free(pith_reply *r);
+
+/* For pith_request.grammar: the answer is held to the syntax of calls, their functions and the
+ * schemas of their arguments, and to what the content is held to; reasoning is free. Where calls
+ * are the model's choice the content is free until a call begins. NULL: nothing is to be held. Lent
+ * as long as the reply. */
+PITH_API const pith_grammar *pith_reply_get_grammar(const pith_reply *r);
+
+/* Whether pith_request.special must be set for the answer: the model marks calls or reasoning with
+ * control tokens, which else are not shown. Texts of end tokens are then taken out here. */
+PITH_API bool pith_reply_wants_special(const pith_reply *r);
+
+/* Reads a piece of the answer, of any size (pith_event's text), and tells on_part what is sure. The
+ * same parts come whatever the pieces are, only cut elsewhere: text that may be the beginning of a
+ * marker is held back until it is known; what begins like a call and is none comes as content. A
+ * call of a function that is not among the tools is content. Errors: CANCELLED, MEMORY. */
+PITH_API pith_status pith_reply_push(pith_reply *r, const char *text, size_t len,
+                                     pith_part_fn on_part, void *user, pith_error *err);
+
+/* Tells what was held back: the answer has ended. */
+PITH_API pith_status pith_reply_finish(pith_reply *r, pith_part_fn on_part, void *user,
+                                       pith_error *err);
 
 /* ------------------------------------------------------------------ generating */
 

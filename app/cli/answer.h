@@ -23,10 +23,17 @@ typedef struct cli_answer_options {
     pith_speculation speculation;
     int32_t max_draft;
     const pith_grammar *grammar; // or NULL
+    /* How the text is read; model NULL: not at all, it is content as it stands. */
+    const pith_model *model;
+    const char *tools;   // JSON array, or NULL
+    bool hide_reasoning; // it is not printed
+    pith_str prompt;     // as rendered; set for each answer
 } cli_answer_options;
 
 typedef struct cli_answer {
-    px_buf text;    // as printed
+    px_buf text; // the content
+    px_buf reasoning;
+    json_t *calls;  // array of {id, type, function: {name, arguments}}, NULL when there are none
     json_t *tokens; // array of {token, text, logprob, top}, when logprobs were asked for
     pith_result result;
 } cli_answer;

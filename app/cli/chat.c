@@ -205,6 +205,28 @@ static void say(const pith_error *err)
     fprintf(stderr, "pith: %s\n", err->text);
 }
 
+static void ask_for_result(const cli_chat *chat)
+{
+    const json_t *call = cli_conversation_open_call(&chat->conversation);
+    const char *name =
+        json_string_value(json_object_get(json_object_get(call, "function"), "name"));
+    if (name)
+        printf("(what you type next is the result of %s)\n", name);
+}
+
+/* Adds what was typed: the result of a call that waits for one, else a message. False when the
+ * model is not to answer yet. */
+static bool add_message(cli_chat *chat, const px_buf *text, pith_error *err)
+{
+    cli_conversation *c = &chat->conversation;
+    if (!cli_conversation_open_call(c))
+        return cli_conversation_add(c, "user", text->data, text->len, err) == PITH_OK;
+    if (cli_conversation_result(c, text->data, text->len, err) != PITH_OK)
+        return false;
+    ask_for_result(chat);
+    return cli_conversation_open_call(c) == NULL;
+}
+
 /* Answers the conversation as it stands. When that fails the last message is dropped, so that the
  * chat can go on. */
 static bool answer(cli_chat *chat)
@@ -215,13 +237,16 @@ static bool answer(cli_chat *chat)
     pith_status status = cli_conversation_tokens(&chat->conversation, chat->model, &tokens, &err);
     if (status == PITH_OK) {
         chat->answer.sampling = &chat->sampling;
+        chat->answer.prompt = (pith_str){.data = tokens.text.data, .len = tokens.text.len};
         status = cli_answer_run(chat->session, tokens.ids, tokens.n_ids, &chat->answer, &a, &err);
     }
     if (a.text.len > 0)
         putchar('\n');
     if (status == PITH_OK) {
-        status = cli_conversation_add(&chat->conversation, "assistant",
-                                      a.text.data ? a.text.data : "", a.text.len, &err);
+        status = cli_conversation_answer(&chat->conversation, a.text.data ? a.text.data : "",
+                                         a.text.len, a.reasoning.data, a.calls, &err);
+        if (a.calls)
+            ask_for_result(chat);
         if (a.result.finish == PITH_FINISH_CONTEXT)
             cli_warn("the context is full: /clear forgets the conversation; -c gives a longer one");
         if (a.result.n_dropped > 0)
@@ -354,10 +379,9 @@ int cli_chat_run(cli_chat *chat)
             continue;
         if (line.data[0] == '/') {
             on = command(chat, line.data);
-        } else if (cli_conversation_add(&chat->conversation, "user", line.data, line.len, &err) ==
-                   PITH_OK) {
+        } else if (add_message(chat, &line, &err)) {
             on = answer(chat);
-        } else {
+        } else if (err.status != PITH_OK) {
             say(&err);
             px_error_clear(&err);
         }

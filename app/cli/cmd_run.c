@@ -10,6 +10,7 @@
 #include "pith.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,13 +18,14 @@ typedef struct run_args {
     cli_engine_args engine;
     cli_sampling_args sampling;
     cli_grammar_args grammar;
-    const char *prompt, *prompt_file, *system;
+    const char *prompt, *prompt_file, *system, *tools;
+    json_t *functions; // of --tools
     cli_texts stops, adapters;
     const char *spec, *draft;
     int64_t draft_max;
     int64_t n_predict, logprobs;
     bool has_predict, has_logprobs;
-    bool raw, echo, json, stats, special, ignore_end;
+    bool raw, echo, json, stats, special, ignore_end, no_reasoning;
 } run_args;
 
 /* What stands before the user's first words: the system prompt, and the record's messages. */
@@ -47,10 +49,11 @@ static pith_status begin_conversation(const run_args *a, cli_conversation *c, pi
 
 /* The prompt's tokens, by the template or raw. Freed with px_free. */
 static pith_status prompt_tokens(const run_args *a, const pith_model *model, const char *text,
-                                 size_t len, int32_t **ids, int64_t *n, pith_error *err)
+                                 size_t len, int32_t **ids, int64_t *n, pith_text *rendered,
+                                 pith_error *err)
 {
     if (!a->raw) {
-        cli_conversation c = {0};
+        cli_conversation c = {.tools = a->functions};
         pith_chat chat = {0};
         pith_status status = cli_conversation_init(&c, err);
         if (status == PITH_OK)
@@ -66,6 +69,8 @@ static pith_status prompt_tokens(const run_args *a, const pith_model *model, con
             memcpy(*ids, chat.ids, (size_t)chat.n_ids * sizeof **ids);
         else if (status == PITH_OK)
             status = px_fail_memory(err, "the prompt");
+        *rendered = chat.text;
+        chat.text = (pith_text){0};
         pith_chat_free(&chat);
         return status;
     }
@@ -96,19 +101,25 @@ static pith_status print_json(const cli_answer *a, pith_error *err)
         (json_int_t)r->n_dropped, "prompt_seconds", r->prompt_seconds, "decode_seconds",
         r->decode_seconds, "seed", (json_int_t)r->seed, "drafted_tokens", (json_int_t)r->n_drafted,
         "accepted_tokens", (json_int_t)r->n_accepted, "saved_seconds", r->saved_seconds);
+    if (o && a->reasoning.len > 0)
+        json_object_set_new(o, "reasoning", json_stringn(a->reasoning.data, a->reasoning.len));
+    if (o && a->calls)
+        json_object_set(o, "calls", a->calls);
     if (o && a->tokens)
         json_object_set(o, "tokens", a->tokens);
     return cli_print_json(o, err);
 }
 
 static pith_status answer_once(const run_args *a, const pith_model *model, pith_session *session,
-                               const cli_answer_options *options, const char *text, size_t len,
+                               cli_answer_options *options, const char *text, size_t len,
                                pith_error *err)
 {
     int32_t *ids = NULL;
     int64_t n = 0;
     cli_answer out = {0};
-    pith_status status = prompt_tokens(a, model, text, len, &ids, &n, err);
+    pith_text rendered = {0};
+    pith_status status = prompt_tokens(a, model, text, len, &ids, &n, &rendered, err);
+    options->prompt = (pith_str){.data = rendered.data, .len = rendered.len};
     if (status == PITH_OK && a->echo && !a->json)
         fwrite(text, 1, len, stdout);
     if (status == PITH_OK)
@@ -116,7 +127,7 @@ static pith_status answer_once(const run_args *a, const pith_model *model, pith_
     if (status == PITH_OK && a->json) {
         status = print_json(&out, err);
     } else if (status == PITH_OK) {
-        if (out.text.len == 0 || out.text.data[out.text.len - 1] != '\n')
+        if (!out.calls && (out.text.len == 0 || out.text.data[out.text.len - 1] != '\n'))
             putchar('\n');
         status = cli_flush(err);
     }
@@ -128,7 +139,39 @@ static pith_status answer_once(const run_args *a, const pith_model *model, pith_
     if (status == PITH_OK && out.result.finish == PITH_FINISH_CANCELLED)
         status = px_fail(err, PITH_E_CANCELLED, "interrupted");
     px_free(ids);
+    pith_text_free(&rendered);
     cli_answer_clear(&out);
+    return status;
+}
+
+/* The functions of --tools: a file, or the text itself; an array, or an object with `tools`. */
+static pith_status read_tools(run_args *a, pith_error *err)
+{
+    px_buf text = {0};
+    json_error_t je;
+    if (!a->tools)
+        return PITH_OK;
+    if (a->raw)
+        return px_fail(err, PITH_E_ARGUMENT, "--tools needs a chat template, and --raw uses none");
+    pith_status status = PITH_OK;
+    if (a->tools[strspn(a->tools, " \n")] == '[')
+        px_buf_puts(&text, a->tools);
+    else
+        status = cli_read(a->tools, &text, err);
+    json_t *value = NULL;
+    if (status == PITH_OK) {
+        value = json_loadb(text.data ? text.data : "", text.len, 0, &je);
+        json_t *inside = json_object_get(value, "tools");
+        a->functions = json_incref(inside ? inside : value);
+        if (!value)
+            status = px_fail(err, PITH_E_FORMAT, "--tools: line %d: %s", je.line, je.text);
+        else if (!json_is_array(a->functions))
+            status = px_fail(err, PITH_E_FORMAT,
+                             "--tools holds no array of functions, expected [{\"type\": "
+                             "\"function\", \"function\": {\"name\": ..}}]");
+    }
+    json_decref(value);
+    px_buf_clear(&text);
     return status;
 }
 
@@ -142,6 +185,7 @@ static pith_status run_chat(const run_args *a, const pith_model *model, pith_ses
                      .answer = *options,
                      .stats = a->stats};
     pith_status status = cli_conversation_init(&chat.conversation, err);
+    chat.conversation.tools = a->functions;
     if (status == PITH_OK)
         status = begin_conversation(a, &chat.conversation, err);
     if (status == PITH_OK)
@@ -226,6 +270,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     pith_engine *engine = NULL;
     pith_session *session = NULL;
     pith_grammar *grammar = NULL;
+    char *tools = NULL; // jansson's
     pith_session_options so;
     pith_sampling sampling;
     px_buf text = {0};
@@ -241,6 +286,12 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
         status = cli_bias(&a->sampling, bias, &options.n_bias, err);
     if (status == PITH_OK)
         status = speculation(a, &options.speculation, err);
+    if (status == PITH_OK)
+        status = read_tools(a, err);
+    if (status == PITH_OK && a->functions) {
+        tools = json_dumps(a->functions, JSON_COMPACT);
+        status = tools ? PITH_OK : px_fail_memory(err, "the tools");
+    }
     if (status == PITH_OK)
         status = find_prompt(a, words->n > 1 ? words->items[1] : NULL, &chat, &text, err);
     if (status == PITH_OK && chat && (a->raw || a->json))
@@ -278,6 +329,14 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     options.n_top = (int32_t)a->logprobs;
     options.max_draft = (int32_t)a->draft_max;
     options.grammar = grammar;
+    options.model = a->raw ? NULL : model;
+    options.tools = tools;
+    options.hide_reasoning = a->no_reasoning;
+    if (grammar && tools) {
+        status = px_fail(err, PITH_E_ARGUMENT,
+                         "--tools and a grammar are both given; calls have a grammar of their own");
+        goto out;
+    }
     if (chat)
         status = run_chat(a, model, session, &sampling, &options, err);
     else
@@ -291,6 +350,8 @@ out:
     pith_model_close(draft);
     pith_model_close(model);
     px_buf_clear(&text);
+    free(tools);
+    json_decref(a->functions);
     store_model_clear(&found);
     return status;
 }
@@ -313,6 +374,10 @@ int cli_cmd_run(int argc, char **argv)
          0, 0, NULL},
         CLI_TEMPLATE_ROWS(&a.engine),
         CLI_ADAPTER_ROW(&a.adapters),
+        {CLI_TEXT, "tools", 0, &a.tools, "FILE|TEXT",
+         "functions that the model may call, a JSON array in OpenAI's form; calls are\nprinted as "
+         "lines of JSON",
+         0, 0, NULL},
         {CLI_HEADING, "answer", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_INT, "n-predict", 'n', &a.n_predict, "N",
          "most tokens of the answer (-1: until it ends)", -1, 67108864, &a.has_predict},
@@ -320,6 +385,8 @@ int cli_cmd_run(int argc, char **argv)
          NULL},
         {CLI_FLAG, "ignore-eos", 0, &a.ignore_end, NULL, "go on past the end of the turn", 0, 0,
          NULL},
+        {CLI_FLAG, "no-reasoning", 0, &a.no_reasoning, NULL,
+         "do not print what the model writes before its answer", 0, 0, NULL},
         {CLI_FLAG, "echo", 0, &a.echo, NULL, "print the prompt before the answer", 0, 0, NULL},
         {CLI_FLAG, "json", 0, &a.json, NULL, "a JSON object when the answer is complete", 0, 0,
          NULL},

@@ -62,6 +62,47 @@ pith_status cli_conversation_add(cli_conversation *c, const char *role, const ch
     return PITH_OK;
 }
 
+pith_status cli_conversation_answer(cli_conversation *c, const char *text, size_t len,
+                                    const char *reasoning, json_t *calls, pith_error *err)
+{
+    pith_status status = cli_conversation_add(c, "assistant", text, len, err);
+    json_t *last = json_array_get(c->messages, json_array_size(c->messages) - 1);
+    bool ok = true;
+    if (status == PITH_OK && reasoning && *reasoning)
+        ok = json_object_set_new(last, "reasoning_content", json_string(reasoning)) == 0;
+    if (status == PITH_OK && ok && calls)
+        ok = json_object_set(last, "tool_calls", calls) == 0;
+    return ok ? status : px_fail_memory(err, "the conversation");
+}
+
+const json_t *cli_conversation_open_call(const cli_conversation *c)
+{
+    size_t n = json_array_size(c->messages), results = 0;
+    while (n > 0) {
+        const json_t *m = json_array_get(c->messages, --n);
+        const char *role = json_string_value(json_object_get(m, "role"));
+        if (!role || strcmp(role, "tool") != 0)
+            return json_array_get(json_object_get(m, "tool_calls"), results);
+        results++;
+    }
+    return NULL;
+}
+
+pith_status cli_conversation_result(cli_conversation *c, const char *text, size_t len,
+                                    pith_error *err)
+{
+    const json_t *call = cli_conversation_open_call(c);
+    json_t *id = json_object_get(call, "id");
+    json_t *name = json_object_get(json_object_get(call, "function"), "name");
+    pith_status status = cli_conversation_add(c, "tool", text, len, err);
+    if (status != PITH_OK)
+        return status;
+    json_t *last = json_array_get(c->messages, json_array_size(c->messages) - 1);
+    if (json_object_set(last, "tool_call_id", id) != 0 || json_object_set(last, "name", name) != 0)
+        return px_fail_memory(err, "the conversation");
+    return PITH_OK;
+}
+
 void cli_conversation_drop_last(cli_conversation *c)
 {
     size_t n = json_array_size(c->messages);
@@ -83,12 +124,16 @@ size_t cli_conversation_length(const cli_conversation *c)
 pith_status cli_conversation_tokens(const cli_conversation *c, const pith_model *model,
                                     pith_chat *out, pith_error *err)
 {
-    json_t *vars = json_pack("{s:O, s:b}", "messages", c->messages, "add_generation_prompt", 1);
+    json_t *vars = json_pack("{s:O, s:O*}", "messages", c->messages, "tools", c->tools);
     char *text = vars ? json_dumps(vars, JSON_COMPACT) : NULL;
+    pith_text made = {0};
     json_decref(vars);
     if (!text)
         return px_fail_memory(err, "the conversation");
-    pith_status status = pith_chat_tokenize(model, text, strlen(text), out, err);
+    pith_status status = pith_chat_normalize(model, text, strlen(text), &made, err);
+    if (status == PITH_OK)
+        status = pith_chat_tokenize(model, made.data, made.len, out, err);
+    pith_text_free(&made);
     free(text); // jansson's
     return status;
 }

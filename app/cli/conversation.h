@@ -11,6 +11,7 @@
 
 typedef struct cli_conversation {
     json_t *messages; // array of {role, content}; the system message, if any, first
+    json_t *tools;    // array of functions that the model may call, lent; or NULL
 } cli_conversation;
 
 pith_status cli_conversation_init(cli_conversation *c, pith_error *err);
@@ -23,6 +24,14 @@ const char *cli_conversation_get_system(const cli_conversation *c);
 /* Appends a message; drops the last one. */
 pith_status cli_conversation_add(cli_conversation *c, const char *role, const char *text,
                                  size_t len, pith_error *err);
+/* Appends an answer with its reasoning (or NULL) and its calls (an array, or NULL). */
+pith_status cli_conversation_answer(cli_conversation *c, const char *text, size_t len,
+                                    const char *reasoning, json_t *calls, pith_error *err);
+/* The first call of the last answer that has no result yet, lent; NULL when none is open. */
+const json_t *cli_conversation_open_call(const cli_conversation *c);
+/* Appends the result of that call. */
+pith_status cli_conversation_result(cli_conversation *c, const char *text, size_t len,
+                                    pith_error *err);
 void cli_conversation_drop_last(cli_conversation *c);
 /* Forgets all but the system message. */
 void cli_conversation_forget(cli_conversation *c);

@@ -31,6 +31,7 @@
 #define PX_MAX_TEMPLATE_MEMORY (256u << 20)
 
 #define PX_MAX_TOOLS       1024  // functions that an answer may call
+#define PX_MAX_TOOL_NAME   200   // characters of a function's name
 #define PX_MAX_MESSAGES    65536 // of a conversation
 #define PX_MAX_REPLY_CALLS 64    // calls that a grammar lets one answer make
 #define PX_MAX_REPLY_HEADS 64    // functions whose calls a grammar tells from text by their names

@@ -8,13 +8,17 @@
 #include "engine/options.h"
 #include "engine/rng.h"
 #include "text/reply.h"
+#include "text/reply_grammar.h"
 #include "text/reply_messages.h"
 
 struct pith_reply {
     px_arena arena;
     const pith_model *model;
     px_reply *reader;
-    px_str *names;
+    pith_grammar *grammar;
+    px_str *names; // of functions, each with a zero byte
+    px_reply_tool *tools;
+    bool *strict;
     int n_names;
 };
 
@@ -68,25 +72,56 @@ pith_status pith_chat_normalize(const pith_model *model, const char *json, size_
 
 /* ---- tools */
 
-static pith_status take_name(pith_reply *r, px_json tool, int i, pith_error *err)
+/* Names stand in texts and in grammars as they are. */
+static bool is_name(const px_buf *name)
+{
+    bool ok = name->len > 0 && name->len <= PX_MAX_TOOL_NAME;
+    for (size_t i = 0; ok && i < name->len; i++) {
+        unsigned char c = (unsigned char)name->data[i];
+        ok = c > 0x20 && c != 0x7f && c != '"' && c != '\\';
+    }
+    return ok;
+}
+
+static px_str copy(pith_reply *r, const char *text, size_t n)
+{
+    char *to = px_arena_strndup(&r->arena, text, n);
+    return (px_str){.data = to, .len = to ? n : 0};
+}
+
+static pith_status take_tool(pith_reply *r, px_json tool, int i, pith_error *err)
 {
     px_json function = px_json_find(tool, "function");
+    if (px_json_type_of(function) != PX_JSON_OBJECT)
+        function = tool;
+    px_json schema = px_json_find(function, "parameters");
+    px_json_type type = px_json_type_of(schema);
     px_buf name = {0};
     pith_status st = PITH_OK;
-    if (!px_json_get_string(px_json_find(function, "name"), &name) || name.len == 0 ||
-        memchr(name.data, 0, name.len))
+    if (!px_json_get_string(px_json_find(function, "name"), &name) || !is_name(&name))
         st = px_fail(err, PITH_E_ARGUMENT,
                      "tools[%d] has no name of a function, expected {\"type\": \"function\", "
-                     "\"function\": {\"name\": ..}}",
-                     i);
+                     "\"function\": {\"name\": ..}} with 1 to %d characters, no spaces and quotes",
+                     i, PX_MAX_TOOL_NAME);
+    else if (type != PX_JSON_NONE && type != PX_JSON_NULL && type != PX_JSON_OBJECT)
+        st = px_fail(err, PITH_E_ARGUMENT,
+                     "tools[%d].function.parameters is %s, expected a JSON schema of an object", i,
+                     px_json_type_name(type));
     if (st == PITH_OK)
         st = px_buf_status(&name, "the name of a tool", err);
+    for (int k = 0; st == PITH_OK && k < i; k++)
+        if (px_str_eq(r->names[k], (px_str){.data = name.data, .len = name.len}))
+            st = px_fail(err, PITH_E_ARGUMENT, "tools[%d] and tools[%d] are both named '%.100s'", k,
+                         i, name.data);
     if (st == PITH_OK) {
-        char *copy = px_arena_strndup(&r->arena, name.data, name.len);
-        r->names[i] = (px_str){.data = copy, .len = name.len};
+        r->names[i] = copy(r, name.data, name.len);
+        r->tools[i].name = r->names[i];
+        if (type == PX_JSON_OBJECT)
+            r->tools[i].schema = copy(r, schema.at, (size_t)(schema.end - schema.at));
+        px_json_get_bool(px_json_find(function, "strict"), &r->strict[i]);
         r->n_names = i + 1;
-        if (!copy)
-            st = px_fail_memory(err, "the name of a tool");
+        if (!r->names[i].data || (type == PX_JSON_OBJECT && !r->tools[i].schema.data))
+            st = px_fail_memory(err, "a tool");
     }
     px_buf_clear(&name);
     return st;
@@ -110,11 +145,13 @@ static pith_status take_tools(pith_reply *r, const pith_reply_options *o, pith_e
         return px_fail(err, PITH_E_LIMIT, "there are %llu tools, pith takes at most %d",
                        (unsigned long long)n, PX_MAX_TOOLS);
     r->names = px_arena_zalloc(&r->arena, n + 1, sizeof *r->names);
-    if (!r->names)
+    r->tools = px_arena_zalloc(&r->arena, n + 1, sizeof *r->tools);
+    r->strict = px_arena_zalloc(&r->arena, n + 1, sizeof *r->strict);
+    if (!r->names || !r->tools || !r->strict)
         return px_fail_memory(err, "the tools");
     px_json_walk walk = px_json_each(array);
     for (int i = 0; st == PITH_OK && px_json_next(&walk, NULL, &tool); i++)
-        st = take_name(r, tool, i, err);
+        st = take_tool(r, tool, i, err);
     return st;
 }
 
@@ -135,6 +172,8 @@ static pith_status check_choice(pith_reply *r, const pith_reply_options *o, pith
         for (int i = 0; o->tool_name && i < r->n_names; i++)
             if (px_str_is(r->names[i], o->tool_name)) {
                 r->names[0] = r->names[i];
+                r->tools[0] = r->tools[i];
+                r->strict[0] = r->strict[i];
                 r->n_names = 1;
                 return PITH_OK;
             }
@@ -146,34 +185,154 @@ static pith_status check_choice(pith_reply *r, const pith_reply_options *o, pith
                    (int)o->choice);
 }
 
-/* ---- reasoning */
+/* ---- the grammar */
 
-/* Whether the prompt's last marker of reasoning opens a block. White space behind it is fine. */
-static bool ends_open(const px_reply_syntax *s, const char *prompt, size_t n)
+static bool ends_with(px_str text, px_str word)
 {
-    px_str text = px_reply_trim((px_str){.data = prompt, .len = n});
-    px_str open = px_reply_trim(s->think_open);
-    return open.len > 0 && text.len >= open.len &&
-           memcmp(text.data + text.len - open.len, open.data, open.len) == 0;
+    return word.len > 0 && text.len >= word.len &&
+           memcmp(text.data + text.len - word.len, word.data, word.len) == 0;
+}
+
+/* What the prompt's end says of reasoning. White space behind a marker is fine. */
+static px_think_rule find_think(const px_reply_syntax *s, const pith_reply_options *o)
+{
+    px_str text = {0};
+    if (s->think_close.len == 0)
+        return PX_THINK_NONE;
+    if (o->prompt)
+        text = px_reply_trim((px_str){.data = o->prompt, .len = o->prompt_len});
+    if (ends_with(text, s->think_open))
+        return PX_THINK_OPEN;
+    return ends_with(text, s->think_close) ? PX_THINK_NONE : PX_THINK_MAY;
+}
+
+static pith_status find_content(const pith_reply_options *o, px_reply_rules *rules, pith_error *err)
+{
+    const struct {
+        px_content_rule rule;
+        const char *text;
+    } all[] = {{PX_CONTENT_SCHEMA, o->schema},
+               {PX_CONTENT_OBJECT, o->json_object ? "" : NULL},
+               {PX_CONTENT_GRAMMAR, o->grammar},
+               {PX_CONTENT_REGEX, o->regex},
+               {PX_CONTENT_CHOICE, o->choices}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!all[i].text)
+            continue;
+        if (rules->content != PX_CONTENT_FREE)
+            return px_fail(err, PITH_E_ARGUMENT,
+                           "an answer is held to one of a schema, any JSON object, a grammar, a "
+                           "regular expression and choices; two are given");
+        rules->content = all[i].rule;
+        if (all[i].rule == PX_CONTENT_SCHEMA)
+            rules->text = (px_str){.data = o->schema, .len = o->schema_len};
+        else
+            rules->text = px_str_of(all[i].text);
+    }
+    return PITH_OK;
+}
+
+static pith_status compile(pith_reply *r, const px_reply_rules *rules, pith_error *err)
+{
+    static const pith_grammar_kind kinds[] = {PITH_GRAMMAR_GBNF,  PITH_GRAMMAR_JSON_SCHEMA,
+                                              PITH_GRAMMAR_JSON,  PITH_GRAMMAR_GBNF,
+                                              PITH_GRAMMAR_REGEX, PITH_GRAMMAR_CHOICE};
+    px_buf text = {0};
+    pith_grammar_options o = PITH_INIT(pith_grammar_options);
+    pith_status st = PITH_OK;
+    if (rules->n_tools == 0 && rules->think == PX_THINK_NONE) {
+        o.kind = kinds[rules->content];
+        o.text = o.kind == PITH_GRAMMAR_JSON ? NULL : rules->text.data;
+        o.len = rules->text.len;
+    } else {
+        st = px_reply_grammar(rules, &text, err);
+        o.kind = PITH_GRAMMAR_GBNF;
+        o.text = text.data;
+        o.len = text.len;
+        o.name = "the grammar of the answer";
+    }
+    if (st == PITH_OK)
+        st = pith_grammar_new(&r->model->tokenizer, &o, &r->grammar, err);
+    px_buf_clear(&text);
+    return st;
+}
+
+/* Whether a grammar can hold a function's arguments to their schema; if not, and nobody insists,
+ * they become any object. */
+static pith_status try_schema(pith_reply *r, int i, pith_error *err)
+{
+    px_reply_tool *tool = &r->tools[i];
+    if (tool->schema.len == 0)
+        return PITH_OK;
+    pith_grammar *alone = NULL;
+    pith_grammar_options o = PITH_INIT(pith_grammar_options);
+    o.kind = PITH_GRAMMAR_JSON_SCHEMA;
+    o.text = tool->schema.data;
+    o.len = tool->schema.len;
+    o.name = "parameters";
+    pith_status st = pith_grammar_new(NULL, &o, &alone, err);
+    pith_grammar_free(alone);
+    if ((st == PITH_E_UNSUPPORTED || st == PITH_E_LIMIT) && !r->strict[i]) {
+        tool->any_object = true;
+        px_error_clear(err);
+        return PITH_OK;
+    }
+    if (st != PITH_OK)
+        px_prefix(err, "function '%.100s'", tool->name.data);
+    return st;
+}
+
+static pith_status make_grammar(pith_reply *r, const pith_reply_options *o, px_think_rule think,
+                                pith_error *err)
+{
+    px_reply_rules rules = {
+        .syntax = &r->model->reply,
+        .tools = r->tools,
+        .n_tools = r->n_names,
+        .must_call = o->choice == PITH_TOOLS_REQUIRED || o->choice == PITH_TOOLS_NAMED,
+        .single_call = o->single_call,
+        .think = think,
+    };
+    pith_status st = find_content(o, &rules, err);
+    if (st != PITH_OK || o->no_grammar || px_reply_is_free(&rules))
+        return st;
+    st = compile(r, &rules, err);
+    if ((st != PITH_E_UNSUPPORTED && st != PITH_E_FORMAT && st != PITH_E_LIMIT) || r->n_names == 0)
+        return st;
+    /* Whose fault it is, or without the schemas that cannot be held. */
+    px_error_clear(err);
+    st = PITH_OK;
+    for (int i = 0; st == PITH_OK && i < r->n_names; i++)
+        st = try_schema(r, i, err);
+    return st == PITH_OK ? compile(r, &rules, err) : st;
+}
+
+const pith_grammar *pith_reply_get_grammar(const pith_reply *r)
+{
+    return r ? r->grammar : NULL;
 }
 
 /* ---- the door */
 
 static pith_status set_up(pith_reply *r, const pith_reply_options *o, pith_error *err)
 {
+    const px_reply_syntax *s = &r->model->reply;
+    px_think_rule think = find_think(s, o);
     pith_status st = take_tools(r, o, err);
     if (st == PITH_OK)
         st = check_choice(r, o, err);
+    if (st == PITH_OK)
+        st = make_grammar(r, o, think, err);
     if (st != PITH_OK)
         return st;
-    const px_reply_syntax *s = &r->model->reply;
     px_reply_setup setup = {
         .syntax = s,
         .names = r->names,
         .n_names = r->n_names,
         .single_call = o->single_call,
         .keep_reasoning = o->keep_reasoning,
-        .thinking = o->prompt && ends_open(s, o->prompt, o->prompt_len),
+        .thinking = think == PX_THINK_OPEN,
+        .held = r->grammar != NULL,
         .special = s->special,
         .seed = px_rng_system_seed(),
     };
@@ -213,6 +372,7 @@ void pith_reply_free(pith_reply *r)
     if (!r)
         return;
     px_reply_free(r->reader);
+    pith_grammar_free(r->grammar);
     px_arena_clear(&r->arena);
     px_free(r);
 }

@@ -96,12 +96,31 @@ static void put_think(px_buf *out, const px_reply_rules *r)
 
 /* ---- calls */
 
+/* Any object: what holds arguments where their schema is not to. White space is bounded. */
+static void put_any_object(px_buf *out)
+{
+    px_buf_puts(
+        out,
+        "pith-object ::= \"{\" pith-space (pith-member (\",\" pith-space pith-member)*)? \"}\"\n"
+        "pith-member ::= pith-string \":\" pith-space pith-value pith-space\n"
+        "pith-array ::= \"[\" pith-space (pith-value pith-space (\",\" pith-space pith-value "
+        "pith-space)*)? \"]\"\n"
+        "pith-value ::= pith-object | pith-array | pith-string | pith-number | \"true\" | "
+        "\"false\" | \"null\"\n"
+        "pith-string ::= \"\\\"\" ([^\"\\\\\\x00-\\x1F\\x7F] | \"\\\\\" ([\"\\\\/bfnrt] | \"u\" "
+        "([0-9a-ceA-CEfF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2})))* \"\\\"\"\n"
+        "pith-number ::= \"-\"? (\"0\" | [1-9] [0-9]{0,15}) (\".\" [0-9]{1,16})? ([eE] [-+]? "
+        "[0-9]{1,2})?\n"
+        "pith-space ::= \"\" | \" \" | \"\\n\" \" \"{0,32}\n");
+}
+
 /* The schema of a function's arguments: they are an object, whether it says so or not. */
-static void put_schema(px_buf *out, px_str text)
+static void put_schema(px_buf *out, const px_reply_tool *tool)
 {
     static const char *const others[] = {"type", "$ref", "anyOf", "oneOf", "allOf"};
-    if (text.len == 0) {
-        px_buf_puts(out, "\"{}\" ");
+    px_str text = tool->schema;
+    if (tool->any_object || text.len == 0) {
+        px_buf_puts(out, tool->any_object ? "pith-object " : "\"{}\" ");
         return;
     }
     px_json schema = {.at = text.data, .end = text.data + text.len};
@@ -132,7 +151,7 @@ static void put_call(px_buf *out, const px_reply_rules *r, const px_reply_tool *
             px_buf_putc(out, ' ');
             break;
         case PX_HOLE_ARGUMENTS:
-            put_schema(out, tool->schema);
+            put_schema(out, tool);
             break;
         case PX_HOLE_ID:
             if (r->syntax->id_length > 0)
@@ -230,12 +249,17 @@ static void put_other(heads *h, int rule, const int *list, int n, size_t at)
     px_buf_puts(h->out, " (\"\" | ");
     put_set(h->out, next, n_next);
     px_buf_puts(h->out, " pith-any");
-    int first_rule = h->n_rules;
-    h->n_rules += (int)n_next;
+    int rules[256]; // 0: a head is whole here, and no free text goes on so
     for (size_t c = 0; c < n_next; c++) {
+        rules[c] = h->n_rules++;
+        for (int i = 0; i < n; i++)
+            if (h->texts[list[i]].data[end] == next[c] && h->texts[list[i]].len == end + 1)
+                rules[c] = 0;
+        if (rules[c] == 0)
+            continue;
         px_buf_puts(h->out, " | ");
         put_quoted(h->out, (px_str){.data = next + c, .len = 1});
-        px_buf_printf(h->out, " pith-other-%d", first_rule + (int)c);
+        px_buf_printf(h->out, " pith-other-%d", rules[c]);
     }
     px_buf_puts(h->out, ")\n");
     for (size_t c = 0; c < n_next; c++) {
@@ -243,7 +267,8 @@ static void put_other(heads *h, int rule, const int *list, int n, size_t at)
         for (int i = 0; i < n; i++)
             if (h->texts[list[i]].data[end] == next[c])
                 some[n_some++] = list[i];
-        put_other(h, first_rule + (int)c, some, n_some, end + 1);
+        if (rules[c] > 0)
+            put_other(h, rules[c], some, n_some, end + 1);
     }
 }
 
@@ -382,7 +407,7 @@ static pith_status put_content(px_buf *out, const px_reply_rules *r, pith_error 
         px_buf_puts(out, ")");
         break;
     case PX_CONTENT_OBJECT:
-        px_buf_puts(out, "json_schema({\"type\":\"object\"})");
+        px_buf_puts(out, "pith-object");
         break;
     case PX_CONTENT_GRAMMAR:
         px_buf_puts(out, "pith-user-root");
@@ -432,5 +457,10 @@ pith_status px_reply_grammar(const px_reply_rules *r, px_buf *out, pith_error *e
         put_calls(out, r);
     if (st == PITH_OK && !r->must_call && (r->n_tools == 0 || r->content != PX_CONTENT_FREE))
         st = put_content(out, r, err);
+    bool any = r->content == PX_CONTENT_OBJECT && !r->must_call;
+    for (int i = 0; i < r->n_tools; i++)
+        any |= r->tools[i].any_object;
+    if (any)
+        put_any_object(out);
     return st == PITH_OK ? px_buf_status(out, "the grammar of an answer", err) : st;
 }

@@ -19,7 +19,8 @@
 
 typedef struct px_reply_tool {
     px_str name;
-    px_str schema; // of its arguments, JSON text of an object; empty: it takes none
+    px_str schema;   // of its arguments, JSON text of an object; empty: it takes none
+    bool any_object; // in place of the schema
 } px_reply_tool;
 
 typedef enum px_think_rule {
