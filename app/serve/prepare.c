@@ -101,6 +101,19 @@ static bool make_replies(serve_job *job, serve_problem *problem)
     o.prompt = in->text.data;
     o.prompt_len = in->text.len;
     o.keep_reasoning = r->keep_reasoning;
+    o.no_grammar = r->ignore_end && r->format == SERVE_FREE;
+    if (r->format == SERVE_JSON_SCHEMA) {
+        o.schema = r->format_text.data;
+        o.schema_len = r->format_text.len;
+    }
+    const char *text = px_arena_strndup(&job->arena, r->format_text.data ? r->format_text.data : "",
+                                        r->format_text.len);
+    if (!text)
+        return serve_refuse(problem, 503, NULL, "out of memory for the request");
+    o.json_object = r->format == SERVE_JSON_OBJECT;
+    o.grammar = r->format == SERVE_GRAMMAR ? text : NULL;
+    o.regex = r->format == SERVE_REGEX ? text : NULL;
+    o.choices = r->format == SERVE_CHOICES ? text : NULL;
     job->replies = px_calloc((size_t)r->n, sizeof *job->replies);
     if (!job->replies)
         return serve_refuse(problem, 503, NULL, "out of memory for the request");
@@ -198,7 +211,7 @@ static bool prepare_chat(serve_job *job, serve_problem *problem)
                 serve_refuse(problem, 400, "messages", "the template made nothing of the messages");
     }
     pith_chat_free(&chat);
-    return ok && make_replies(job, problem) && make_grammar(job, problem);
+    return ok && make_replies(job, problem);
 }
 
 /* Tokens that a client wrote himself: within the vocabulary; their text is wanted for echo. */

@@ -364,7 +364,7 @@ bool serve_run_start(serve_run *run, serve_run *base)
     q.n_top = r->n_top;
     q.ignore_end = r->ignore_end;
     q.special = run->reply && pith_reply_wants_special(run->reply);
-    q.grammar = job->grammar;
+    q.grammar = run->reply ? pith_reply_get_grammar(run->reply) : job->grammar;
     q.prompt_logprobs = r->prompt_logprobs;
     q.key = (uint64_t)(uintptr_t)job->key;
     q.deadline = r->deadline > 0 ? r->deadline - (run->submitted - job->accepted) : 0;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "text/grammar_regex.h"
 #include "text/grammar_schema.h"
 
 #include <stdlib.h>
@@ -359,6 +360,18 @@ static const char *json_end(const parser *p)
     return NULL;
 }
 
+static const px_gexpr *read_regex(parser *p)
+{
+    const px_gexpr *body = NULL;
+    px_str pattern;
+    skip_space(p);
+    if (!read_string(p, &pattern))
+        return NULL;
+    p->status = px_gregex_read(p->g, p->name, pattern, PX_GREGEX_WHOLE, &body, p->err);
+    skip_space(p);
+    return p->status == PITH_OK && need(p, ')') ? body : NULL;
+}
+
 static const px_gexpr *read_schema(parser *p)
 {
     const char *end = json_end(p);
@@ -479,6 +492,10 @@ static const px_gexpr *read_item(parser *p)
     if (p->at < p->end && *p->at == '(' && px_str_is(name, "json_schema")) {
         p->at++;
         return read_schema(p);
+    }
+    if (p->at < p->end && *p->at == '(' && px_str_is(name, "regex")) {
+        p->at++;
+        return read_regex(p);
     }
     return px_gexpr_rule(p->g, rule_of(p, name));
 }

@@ -5,6 +5,7 @@
  *   @"<tool_call>"           the special token of that text; where there is none, the bytes
  *   until("A", @"B")         any text in which neither occurs
  *   json_schema({...})       a JSON value of that schema, compactly held
+ *   regex("[a-z]+")          a text that the expression matches as a whole
  * (docs/structured-output.md)
  *
  * A rule goes to the next line that defines one. Escapes: \n \r \t \" \\ \[ \] \- \xHH \uHHHH

@@ -223,6 +223,12 @@ static void holds_content(void **state)
                            .text = TEXT("root ::= other \"1root\" # root\nother ::= \"root\" | "
                                         "[root\\]] ")}),
          user);
+    static const sample regex[] = {
+        {true, "a\"7"}, {true, "<think>b</think>a\"77"}, {false, "a\""}, {false, "xa\"7"}};
+    HOLD(QWEN3,
+         ((px_reply_rules){
+             .content = PX_CONTENT_REGEX, .think = PX_THINK_MAY, .text = TEXT("a\"\\d+")}),
+         regex);
     static const sample both[] = {
         {true, "{\"x\":1}"},
         {true, "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>"},
