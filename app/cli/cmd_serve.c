@@ -13,7 +13,7 @@
 
 typedef struct serve_args {
     const char *host, *key_file, *tls_cert, *tls_key, *keep_alive, *log_format;
-    cli_texts models, aliases, origins, hosts;
+    cli_texts models, aliases, adapters, origins, hosts;
     int64_t port, parallel, max_models, max_queue, max_connections, http_threads, timeout, grace,
         max_body;
     bool quiet;
@@ -44,6 +44,22 @@ static pith_status add_alias(serve_models *models, const char *word, pith_error 
     return serve_models_alias(models, alias, equals ? equals + 1 : "", err) ? PITH_OK : err->status;
 }
 
+static pith_status add_adapter(serve_models *models, const char *word, pith_error *err)
+{
+    const char *equals = strchr(word, '='), *at = equals ? strrchr(equals, '@') : NULL;
+    char name[256], path[4096];
+    size_t n = equals ? (size_t)(equals - word) : 0;
+    size_t len = equals ? (at ? (size_t)(at - equals) : strlen(equals)) - 1 : 0;
+    if (n == 0 || n >= sizeof name || len == 0 || len >= sizeof path || (at && !at[1]))
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "option '--adapter' has value '%s', expected NAME=FILE or NAME=FILE@MODEL",
+                       word);
+    snprintf(name, sizeof name, "%.*s", (int)n, word);
+    snprintf(path, sizeof path, "%.*s", (int)len, equals + 1);
+    return serve_models_add_adapter(models, name, path, at ? at + 1 : NULL, err) ? PITH_OK
+                                                                                 : err->status;
+}
+
 static pith_status add_models(const serve_args *a, const cli_words *words, serve_models *models,
                               pith_error *err)
 {
@@ -54,6 +70,8 @@ static pith_status add_models(const serve_args *a, const cli_words *words, serve
         status = add_model(models, a->models.items[i], err);
     for (int i = 0; i < a->aliases.n && status == PITH_OK; i++)
         status = add_alias(models, a->aliases.items[i], err);
+    for (int i = 0; i < a->adapters.n && status == PITH_OK; i++)
+        status = add_adapter(models, a->adapters.items[i], err);
     return status;
 }
 
@@ -220,6 +238,8 @@ int cli_cmd_serve(int argc, char **argv)
          0, NULL},
         {CLI_TEXTS, "alias", 0, &a.aliases, "NAME[=MODEL]",
          "another name for a model (the first one); may be repeated", 0, 0, NULL},
+        {CLI_TEXTS, "adapter", 0, &a.adapters, "NAME=FILE[@MODEL]",
+         "a name for a model (the first one) with a LoRA file; may be repeated", 0, 0, NULL},
         {CLI_INT, "parallel", 0, &a.parallel, "N", "answers in flight of one model (16)", 1, 256,
          NULL},
         {CLI_TEXT, "keep-alive", 0, &a.keep_alive, "TIME",

@@ -71,7 +71,6 @@ serve_job *serve_job_new(const serve_dialect *dialect)
     r->max_tokens = -1;
     r->think = -1;
     r->seed = PITH_SEED_RANDOM;
-    r->adapter_scale = 1;
     r->model.data = "";
     if (dialect && dialect->state_bytes > 0) {
         job->state = px_arena_zalloc(&job->arena, 1, dialect->state_bytes);

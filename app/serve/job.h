@@ -154,9 +154,7 @@ typedef struct serve_request {
     double deadline;        // seconds from the start; 0: none
     pith_overflow overflow; // ERROR: a context that is too long is refused with its numbers
     int32_t n_keep;
-    int64_t n_ctx;  // a smaller context than the engine's, or 0
-    px_str adapter; // name of --adapter, or empty
-    float adapter_scale;
+    int64_t n_ctx; // a smaller context than the engine's, or 0
     bool stream;
     bool has_keep_alive;
     double keep_alive; // seconds to stay open after this; negative: for ever; 0: close at once

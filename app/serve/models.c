@@ -37,12 +37,47 @@ serve_models *serve_models_new(const serve_models_options *options, pith_error *
     return m;
 }
 
+static void close_adapters(serve_model *m)
+{
+    for (int i = 0; i < m->n_adapters; i++) {
+        pith_adapter_close(m->adapters[i].adapter);
+        m->adapters[i].adapter = NULL;
+    }
+}
+
+static void free_adapters(serve_model *m)
+{
+    close_adapters(m);
+    for (int i = 0; i < m->n_adapters; i++) {
+        px_free(m->adapters[i].name);
+        px_free(m->adapters[i].path);
+    }
+}
+
+/* Copies both texts; false when there is no room or no memory. */
+static bool add_adapter(serve_model *m, const char *name, const char *path)
+{
+    if (m->n_adapters == SERVE_MAX_ADAPTERS)
+        return false;
+    serve_adapter *a = &m->adapters[m->n_adapters];
+    *a = (serve_adapter){.name = name ? px_strndup(name, strlen(name)) : NULL,
+                         .path = px_strndup(path, strlen(path))};
+    if ((!name || a->name) && a->path) {
+        m->n_adapters++;
+        return true;
+    }
+    px_free(a->name);
+    px_free(a->path);
+    return false;
+}
+
 void serve_models_free(serve_models *models)
 {
     if (!models)
         return;
     for (serve_model *m = models->first, *next; m; m = next) {
         next = m->next;
+        free_adapters(m);
         pith_model_close(m->model);
         px_free(m->name);
         store_model_clear(&m->record);
@@ -123,8 +158,15 @@ static serve_model *new_entry(serve_models *models, const char *name, store_mode
     m->created = m->record.modified;
     if (m->created == 0 && stat(m->record.path, &st) == 0)
         m->created = (int64_t)st.st_mtime;
-    if (m->name)
+    bool ok = m->name != NULL;
+    for (size_t i = 0; ok && i < json_array_size(m->record.adapters); i++) {
+        const char *path = json_string_value(json_array_get(m->record.adapters, i));
+        ok = !path || add_adapter(m, NULL, path);
+    }
+    if (ok)
         return m;
+    free_adapters(m);
+    px_free(m->name);
     store_model_clear(&m->record);
     px_free(m);
     return NULL;
@@ -132,6 +174,7 @@ static serve_model *new_entry(serve_models *models, const char *name, store_mode
 
 static void drop_entry(serve_model *m)
 {
+    free_adapters(m);
     store_model_clear(&m->record);
     px_free(m->name);
     px_free(m);
@@ -168,6 +211,31 @@ bool serve_models_add(serve_models *models, const char *name, const char *word, 
     taken(other, m->name, err);
     drop_entry(m);
     return false;
+}
+
+bool serve_models_add_adapter(serve_models *models, const char *name, const char *path,
+                              const char *model, pith_error *err)
+{
+    if (!serve_models_alias(models, name, model ? model : "", err))
+        return false;
+    pthread_mutex_lock(&models->lock);
+    serve_model *m = find(models, name);
+    bool ok = m && !m->model && add_adapter(m, name, path);
+    pthread_mutex_unlock(&models->lock);
+    if (!ok)
+        px_fail(err, PITH_E_LIMIT, "no room for the adapter '%s': a model takes %d", name,
+                SERVE_MAX_ADAPTERS);
+    return ok;
+}
+
+int serve_models_adapters(const serve_model *m, const char *name,
+                          pith_adapter_use uses[SERVE_MAX_ADAPTERS])
+{
+    int n = 0;
+    for (int i = 0; i < m->n_adapters; i++)
+        if (!m->adapters[i].name || same_name(m->adapters[i].name, name))
+            uses[n++] = (pith_adapter_use){.adapter = m->adapters[i].adapter, .scale = 1};
+    return n;
 }
 
 const store_root *serve_models_store(const serve_models *models)
@@ -238,6 +306,12 @@ static bool open_model(serve_model *m, serve_problem *problem)
     m->opening = true;
     pthread_mutex_unlock(&all->lock);
     pith_status status = pith_model_open(m->record.path, &options, &model, &err);
+    for (int i = 0; status == PITH_OK && i < m->n_adapters; i++)
+        status = pith_adapter_open(model, m->adapters[i].path, &m->adapters[i].adapter, &err);
+    if (status != PITH_OK) {
+        close_adapters(m);
+        pith_model_close(model);
+    }
     pthread_mutex_lock(&all->lock);
     m->opening = false;
     pthread_cond_broadcast(&all->opened);
@@ -384,6 +458,7 @@ void serve_models_close_idle(serve_models *models, double now)
         bool over = m->keep_alive >= 0 && now >= m->last_used + m->keep_alive;
         if (!m->model || m->engine || m->users > 0 || m->opening || !over)
             continue;
+        close_adapters(m);
         pith_model_close(m->model);
         m->model = NULL;
         px_free(m->ends);

@@ -15,6 +15,15 @@
 
 typedef struct serve_models serve_models;
 
+enum { SERVE_MAX_ADAPTERS = 16 };
+
+/* A LoRA file of a model: of its record, and then always used, or by a name of its own. */
+typedef struct serve_adapter {
+    char *name; // NULL: of the record
+    char *path;
+    pith_adapter *adapter; // while the model is open
+} serve_adapter;
+
 /* An entry. Members are read under the lock of its serve_models, but for what an owner of a use may
  * read without: name, record, model, info. */
 struct serve_model {
@@ -30,6 +39,8 @@ struct serve_model {
     int users;            // jobs and calls that use it
     double last_used;     // serve_now()
     double keep_alive;    // seconds; negative: for ever
+    serve_adapter adapters[SERVE_MAX_ADAPTERS];
+    int n_adapters;
     struct serve_model *next;
     /* The runner's. */
     pith_engine *engine;
@@ -55,6 +66,13 @@ bool serve_models_add(serve_models *models, const char *name, const char *word, 
 const store_root *serve_models_store(const serve_models *models); // may be NULL
 /* Another name for one that is there. */
 bool serve_models_alias(serve_models *models, const char *alias, const char *name, pith_error *err);
+
+/* A LoRA file under a name that stands for the model (NULL: the first) with it. */
+bool serve_models_add_adapter(serve_models *models, const char *name, const char *path,
+                              const char *model, pith_error *err);
+/* What a session for a request of this name uses; returns how many. */
+int serve_models_adapters(const serve_model *model, const char *name,
+                          pith_adapter_use uses[SERVE_MAX_ADAPTERS]);
 
 /* The model of that name, open, used once more; or NULL with a problem (404). Milliseconds when it
  * has to be opened. */

@@ -327,9 +327,12 @@ static pith_status open_session(serve_run *run, const serve_run *base, pith_erro
     const serve_request *r = &run->job->request;
     if (base && base->session)
         return pith_session_fork(base->session, base->n_prompt, &run->session, err);
+    pith_adapter_use uses[SERVE_MAX_ADAPTERS];
     pith_session_options so = PITH_INIT(pith_session_options);
     so.overflow = r->overflow == PITH_OVERFLOW_SHIFT ? PITH_OVERFLOW_SHIFT : PITH_OVERFLOW_TRUNCATE;
     so.n_keep = r->n_keep;
+    so.adapters = uses;
+    so.n_adapters = serve_models_adapters(run->job->model, r->model.data, uses);
     return pith_session_new(run->job->model->engine, &so, &run->session, err);
 }
 
@@ -396,12 +399,15 @@ bool serve_run_rerank(serve_job *job, pith_progress_fn on_tick, void *user)
 {
     const serve_request *r = &job->request;
     const int n = r->n_inputs;
+    pith_adapter_use uses[SERVE_MAX_ADAPTERS];
     pith_rerank_options o = PITH_INIT(pith_rerank_options);
     pith_rerank_result result = PITH_INIT(pith_rerank_result);
     pith_error err = {0};
     pith_str *documents = px_malloc((size_t)n, sizeof *documents);
     float *scores = px_malloc((size_t)n, sizeof *scores);
     pith_status status = documents && scores ? PITH_OK : px_fail_memory(&err, "the documents");
+    o.adapters = uses;
+    o.n_adapters = serve_models_adapters(job->model, r->model.data, uses);
     o.instruction = r->instruction.len > 0 ? r->instruction.data : NULL;
     o.instruction_len = r->instruction.len;
     o.truncate = r->truncate_input;
