@@ -496,6 +496,36 @@ static void models_come_and_go(void **state)
     ends_well();
 }
 
+static void an_adapter_has_a_name(void **state)
+{
+    (void)state;
+    const char *adapter = test_source("tests/golden/adapters/llama32-all.gguf");
+    const char *model = test_source("tests/golden/models/llama32");
+    const char *args[] = {test_format("base=%s", model), "--adapter",
+                          test_format("tuned=%s", adapter), NULL};
+    server = test_server_start(args);
+    char *texts[3];
+    for (int i = 0; i < 3; i++) {
+        test_reply r = test_http(
+            server.port, "POST", "/v1/completions", NULL,
+            test_format(
+                "{\"model\":\"%s\",\"prompt\":[1,5,9,12],\"temperature\":0,\"max_tokens\":8}",
+                i == 1 ? "tuned" : "base"));
+        assert_int_equal(r.status, 200);
+        char *at = strstr(r.body, "\"text\":"), *end = at ? strstr(at, ",\"index\"") : NULL;
+        assert_non_null(end);
+        texts[i] = test_keep((size_t)(end - at));
+        memcpy(texts[i], at, (size_t)(end - at));
+        test_reply_free(&r);
+    }
+    assert_string_equal(texts[0], texts[2]);
+    assert_string_not_equal(texts[0], texts[1]);
+    ends_well();
+    const char *other = test_shared("models/stories260K.gguf");
+    refuses("llama32-all.gguf", other, "--adapter", test_format("a=%s", adapter), "-q");
+    refuses("NAME=FILE", other, "--adapter", "nothing", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +541,7 @@ int main(void)
         cmocka_unit_test_teardown(tls_carries_the_same, stop),
         cmocka_unit_test_teardown(what_cannot_be_served_is_said, stop),
         cmocka_unit_test_teardown(models_come_and_go, stop),
+        cmocka_unit_test_teardown(an_adapter_has_a_name, stop),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
