@@ -141,8 +141,8 @@ const serve_route *serve_gate_route(const char *method, const char *path, px_str
         serve_refuse(problem, 405, NULL, "%s is not possible for %s, expected %s", method, path,
                      allow);
     else
-        serve_refuse(problem, 404, NULL,
-                     "there is nothing at %.200s; docs/api.md lists the routes", path);
+        serve_refuse(problem, 404, NULL, "there is nothing at %.200s; docs/api.md lists the routes",
+                     path);
     return NULL;
 }
 
