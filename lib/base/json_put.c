@@ -37,6 +37,7 @@ void px_json_put_str(px_buf *out, const char *text, size_t len)
         i += n > 0 ? (size_t)n : 1;
         plain = i;
     }
-    px_buf_put(out, text + plain, len - plain);
+    if (plain < len)
+        px_buf_put(out, text + plain, len - plain);
     px_buf_putc(out, '"');
 }

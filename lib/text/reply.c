@@ -624,8 +624,7 @@ static pith_status run(px_reply *r, pith_error *err)
         r->pending.len = left;
         r->from = 0;
     }
-    bool failed =
-        r->raw.failed || r->pending.failed || r->call.arguments.failed || r->call.id.failed;
+    bool failed = r->raw.failed || r->pending.failed || r->call.failed;
     if (r->status == PITH_OK && failed)
         r->status = PITH_E_MEMORY;
     if (r->status == PITH_E_CANCELLED)

@@ -153,6 +153,7 @@ static bool take_object(px_call_reader *r, const char *text, size_t n)
     if (!px_json_get_string(name, &r->id))
         return false;
     r->name = px_call_name(r, (px_str){.data = r->id.data, .len = r->id.len});
+    r->failed |= r->id.failed;
     px_buf_reset(&r->id);
     if (r->name < 0 || !put_arguments(find_arguments(holder), &r->arguments))
         return false;
@@ -248,7 +249,7 @@ static px_call_state read_python(px_call_reader *r, const char *text, size_t n)
                                                                              : PX_CALL_BAD;
 }
 
-px_call_state px_call_read(px_call_reader *r, const char *text, size_t n)
+static px_call_state read_any(px_call_reader *r, const char *text, size_t n)
 {
     switch (r->form->core) {
     case PX_CORE_JSON:
@@ -260,4 +261,11 @@ px_call_state px_call_read(px_call_reader *r, const char *text, size_t n)
         break;
     }
     return read_python(r, text, n);
+}
+
+px_call_state px_call_read(px_call_reader *r, const char *text, size_t n)
+{
+    px_call_state got = read_any(r, text, n);
+    r->failed |= r->arguments.failed || r->id.failed;
+    return got;
 }

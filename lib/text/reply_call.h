@@ -34,10 +34,11 @@ typedef struct px_call_reader {
     int name; // index
     px_buf arguments, id;
     size_t used; // bytes of the call
+    bool failed; // sticky: memory ran out
 } px_call_reader;
 
 /* Reads a call at text[0..n), which begins as it did when this returned MORE. BAD: no call,
- * whatever follows. A failure of a buffer is for the caller to look at. */
+ * whatever follows, or memory ran out (failed). */
 px_call_state px_call_read(px_call_reader *r, const char *text, size_t n);
 void px_call_clear(px_call_reader *r);
 
