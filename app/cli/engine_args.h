@@ -25,7 +25,7 @@ typedef struct cli_engine_args {
     {CLI_TEXT, "k-type", 0, &(a)->kv_k, "TYPE", "the same for keys alone", 0, 0, NULL},                                \
     {CLI_TEXT, "v-type", 0, &(a)->kv_v, "TYPE", "the same for values alone", 0, 0, NULL},                              \
     {CLI_FLOAT, "kv-mem", 0, &(a)->kv_mem, "GB", "most memory for keys and values", 0.001, 1e6, NULL},                 \
-    {CLI_INT, "batch", 'b', &(a)->batch, "N", "most tokens of one step (default 512)", 1, 65536, NULL}
+    {CLI_INT, "batch", 'b', &(a)->batch, "N", "most tokens of one step (default 192)", 1, 65536, NULL}
 
 #define CLI_KV_DIR_ROWS(a)                                                                                             \
     {CLI_TEXT, "kv-dir", 0, &(a)->kv_dir, "FOLDER", "where computed prefixes are kept, so that the next start finds\n"  \
