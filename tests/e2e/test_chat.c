@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,8 +48,18 @@ static chat *start(const char *const *extra)
     return c;
 }
 
+/* A prompt is printed before libedit takes the terminal out of its line mode. A key that comes in
+ * between is the terminal's: Ctrl-D is lost. No person is that quick. */
+static void await_keys(const chat *c)
+{
+    struct termios t = {.c_lflag = ICANON};
+    for (int i = 0; i < 6000 && tcgetattr(c->fd, &t) == 0 && (t.c_lflag & ICANON); i++)
+        usleep(5000);
+    assert_false(t.c_lflag & ICANON);
+}
+
 /* Reads until `part` appears in what was not looked at yet, 30 seconds at most; then all up to its
- * end counts as seen. */
+ * end counts as seen. Behind a prompt keys are awaited. */
 static void expect(chat *c, const char *part)
 {
     time_t end = time(NULL) + 30;
@@ -56,6 +67,8 @@ static void expect(chat *c, const char *part)
         char *at = strstr(c->text + c->seen, part);
         if (at) {
             c->seen = (size_t)(at - c->text) + strlen(part);
+            if (strcmp(part, ">>> ") == 0 || strcmp(part, "... ") == 0)
+                await_keys(c);
             return;
         }
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
