@@ -14,7 +14,7 @@ pith_status cli_find(const char *word, store_model *out, pith_error *err)
     store_root *s = NULL;
     *out = (store_model){0};
     pith_status status = store_open(NULL, &s, err);
-    if (status == PITH_OK)
+    if (status == PITH_OK || status == PITH_E_NOT_FOUND) // a path needs no store
         status = store_resolve(s, word, false, out, err);
     store_close(s);
     return status;

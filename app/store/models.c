@@ -146,6 +146,11 @@ pith_status store_resolve(const store_root *s, const char *word, bool only_names
         return by_path(word, out, err);
     if (!only_names && looks_like_path(word) && strncasecmp(word, "hf.co/", 6) != 0)
         return px_fail(err, PITH_E_NOT_FOUND, "there is no file or folder '%s'", word);
+    if (!s)
+        return px_fail(err, PITH_E_NOT_FOUND,
+                       "there is no file or folder '%s', and no folder for models is known; set "
+                       "PITH_HOME",
+                       word);
     return by_name(s, word, out, err);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,10 +171,16 @@ static pith_status find_home(const store_options *o, char **out, pith_error *err
         return store_set(out, err, "%s", given);
     if (data && *data == '/')
         return store_set(out, err, "%s/pith", data);
+    struct passwd user, *found = NULL;
+    char text[4096];
+    if ((!home || !*home) && getpwuid_r(getuid(), &user, text, sizeof text, &found) == 0 && found)
+        home = user.pw_dir;
     if (home && *home)
         return store_set(out, err, "%s/.local/share/pith", home);
     return px_fail(err, PITH_E_NOT_FOUND,
-                   "no folder for models is known: neither PITH_HOME nor HOME is set");
+                   "no folder for models is known: PITH_HOME and HOME are not set, and user %u has "
+                   "no home; set PITH_HOME",
+                   (unsigned)getuid());
 }
 
 static pith_status find_ollama(const store_options *o, char **out, pith_error *err)

@@ -86,7 +86,8 @@ void store_model_clear(store_model *m);
  * file says": for a STORE_PATH. Milliseconds. Errors: as pith_model_open. */
 pith_status store_model_inspect(store_model *m, pith_error *err);
 
-/* The model that a word means: a path that exists, then a name of ours, then one of Ollama's.
+/* The model that a word means: a path that exists, then a name of ours, then one of Ollama's. s may
+ * be NULL, for a user without a store: then paths alone mean something.
  * only_names refuses paths, for words that come over a network. *out needs store_model_clear after
  * success. Errors: NOT_FOUND with near names and the pull that would fetch it, ARGUMENT (a word
  * that is neither), FORMAT (a damaged record), MISMATCH (a blob is missing or has another size). */

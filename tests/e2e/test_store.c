@@ -260,6 +260,16 @@ static void events_are_lines_of_json(void **state)
     assert_true(fetched && verified && done);
 }
 
+/* As in a container or a service that is started without an environment. */
+static void a_path_needs_no_home(void **state)
+{
+    (void)state;
+    const char *const args[] = {test_pith_program(), "inspect", stories(), NULL};
+    const char *const env[] = {"HOME", "PITH_HOME", "XDG_DATA_HOME", NULL};
+    test_result r = test_run(&(test_command){.args = args, .env = env});
+    assert_non_null(strstr(ok(r), "stories260K"));
+}
+
 int main(void)
 {
     setenv("OLLAMA_MODELS", "", 1);
@@ -270,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_killed_pull_goes_on_where_it_was),
         cmocka_unit_test(an_interrupted_pull_says_so_and_goes_on),
         cmocka_unit_test(events_are_lines_of_json),
+        cmocka_unit_test(a_path_needs_no_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
