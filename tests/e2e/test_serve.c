@@ -176,8 +176,8 @@ static void bodies(void **state)
     free(big);
     /* What is no HTTP. */
     static const char *const RAW[] = {"GET\r\n\r\n", "\r\n\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
-                                      "POST /v1/chat/completions HTTP/1.1\r\n"
-                                      "Host: x\r\nContent-Length: -5\r\n\r\n",
+                                      ("POST /v1/chat/completions HTTP/1.1\r\n"
+                                       "Host: x\r\nContent-Length: -5\r\n\r\n"),
                                       "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"};
     for (size_t i = 0; i < sizeof RAW / sizeof RAW[0]; i++) {
         int fd = test_connect(server.port);
