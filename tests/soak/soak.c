@@ -225,8 +225,8 @@ static void hang_up(client *c) // after some bytes were sent, or some received
             i--;
     }
     if (fd >= 0 && draw(c, 2)) { // at once, with a reset
-        struct linger now_ = {.l_onoff = 1};
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now_, sizeof now_);
+        struct linger reset = {.l_onoff = 1};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
     if (fd >= 0)
         close(fd);
@@ -270,8 +270,7 @@ static void send_too_much(client *c)
     for (size_t sent = 0; goes && sent < OVERSIZE && now() < deadline; sent += sizeof block)
         goes = test_send_all(fd, block, sizeof block);
     char reply[64] = "";
-    if (fd >= 0 && read(fd, reply, sizeof reply - 1) > 0 &&
-        strncmp(reply, "HTTP/1.1 413", 12) != 0 && strncmp(reply, "HTTP/1.1 4", 10) != 0) {
+    if (fd >= 0 && read(fd, reply, sizeof reply - 1) > 0 && strncmp(reply, "HTTP/1.1 4", 10) != 0) {
         test_reply r = {.body = reply, .n = strlen(reply)};
         wrong("a body that is too large", path, &r, "");
     }
