@@ -176,8 +176,10 @@ static void begin_job(exchange *x)
     x->job = job;
     job->key = x->call.key;
     job->accepted = x->started;
-    bool ok = px_json_check("body", x->body.data ? x->body.data : "", x->body.len, &body, &err) ==
-                  PITH_OK ||
+    job->body = x->body; // the job may outlive the connection
+    x->body = (px_buf){0};
+    bool ok = px_json_check("body", job->body.data ? job->body.data : "", job->body.len, &body,
+                            &err) == PITH_OK ||
               serve_refuse(&x->problem, 400, NULL, "the body is not JSON: %s", err.text);
     if (ok && px_json_type_of(body) != PX_JSON_OBJECT)
         ok = serve_refuse(&x->problem, 400, NULL, "the body is %s, expected an object",
@@ -365,11 +367,13 @@ static void receive(exchange *x, const char *data, size_t n)
         return; // read, and let go, so that the client hears what is wrong
     if (x->route->take)
         x->route->take(&x->call, data, n, &x->problem);
-    else if (!px_buf_put(&x->body, data, n))
+    else if (!px_buf_put(&x->body, data, n)) {
         serve_refuse(&x->problem, x->body.limited ? 413 : 503, NULL,
                      x->body.limited ? "the body has over %zu bytes (--max-body)"
                                      : "out of memory for a body of over %zu bytes",
                      x->body.limited ? x->body.limit : x->body.len);
+        px_buf_clear(&x->body); // the rest may come slowly
+    }
 }
 
 static enum MHD_Result dispatch(exchange *x, struct MHD_Connection *c)

@@ -118,6 +118,7 @@ void serve_job_leave(serve_job *job)
     serve_models_leave(job->model);
     px_free(job->choices);
     px_buf_clear(&job->scratch);
+    px_buf_clear(&job->body);
     serve_out_clear(&job->out);
     px_arena_clear(&job->arena);
     px_free(job);

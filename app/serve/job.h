@@ -232,6 +232,7 @@ typedef struct serve_key serve_key;
 
 typedef struct serve_job {
     /* Of the HTTP thread till submitted. */
+    px_buf body;    // as it came: what the dialect keeps of its JSON points into it
     px_arena arena; // the request's texts; the dialect may put its own there
     serve_request request;
     const serve_dialect *dialect;

@@ -14,6 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 /* A listening socket on the host's first address that works. */
 static pith_status listen_on(const char *host, int port, int *fd, int *chosen, pith_error *err)
 {
@@ -126,6 +130,16 @@ static pith_status start_http(serve_server *s, pith_error *err)
     return status;
 }
 
+/* Bodies of many MiB come and go. Left to itself glibc raises the size from which it maps memory to
+ * that of what was freed last, and from then on keeps as much in each thread's heap for good. */
+static void give_back_memory(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
+#endif
+}
+
 pith_status serve_start(const serve_options *options, serve_models *models, serve_server **out,
                         pith_error *err)
 {
@@ -135,6 +149,7 @@ pith_status serve_start(const serve_options *options, serve_models *models, serv
         serve_models_free(models);
         return px_fail_memory(err, "the server");
     }
+    give_back_memory();
     serve_routes_init();
     s->options = *options;
     s->models = models;

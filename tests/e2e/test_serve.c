@@ -289,6 +289,30 @@ static void who_leaves_is_cancelled(void **state)
     ends_well();
 }
 
+/* What a dialect says of the request itself at the beginning outlives the connection: it is closed
+ * at all moments while the prompt is read. */
+static void who_leaves_takes_nothing_away(void **state)
+{
+    (void)state;
+    start("-q", NULL, NULL, NULL);
+    for (int i = 0; i < 100; i++) {
+        const char *body = test_format("{\"input\":\"%d times upon a time there was a bird and a "
+                                       "girl and they were good friends and liked to play in the "
+                                       "sun with a big red ball all day long\",\"stream\":true,"
+                                       "\"metadata\":{\"of\":\"it\"},\"max_output_tokens\":99}",
+                                       i);
+        const char *text =
+            test_format("POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
+                        strlen(body), body);
+        int fd = test_connect(server.port);
+        assert_true(test_send_all(fd, text, strlen(text)));
+        nanosleep(&(struct timespec){.tv_nsec = i * 300000}, NULL);
+        close(fd);
+    }
+    becomes("pith_answers_running", 0);
+    ends_well();
+}
+
 static void who_reads_slowly_holds_nobody_up(void **state)
 {
     (void)state;
@@ -534,6 +558,7 @@ int main(void)
         cmocka_unit_test_teardown(hosts_and_origins, stop),
         cmocka_unit_test_teardown(keys_and_their_limits, stop),
         cmocka_unit_test_teardown(who_leaves_is_cancelled, stop),
+        cmocka_unit_test_teardown(who_leaves_takes_nothing_away, stop),
         cmocka_unit_test_teardown(who_reads_slowly_holds_nobody_up, stop),
         cmocka_unit_test_teardown(a_full_queue_says_when_to_come_again, stop),
         cmocka_unit_test_teardown(an_asked_end_lets_answers_finish, stop),
