@@ -7,6 +7,7 @@
 #define PX_KERN_REF_OPS_H
 
 #include "kern/ops.h"
+#include "kern/ref/rope.h"
 
 void px_ref_mul_f32(const px_mul *m, int64_t row0, int64_t row1); // float weights and NF4
 void px_ref_mul_q8(const px_mul *m, int64_t row0, int64_t row1);  // blocks of 32
@@ -25,8 +26,6 @@ void px_ref_rms_norm(const float *x, const float *w, float eps, float *y, int64_
 void px_ref_silu_mul(const float *gate, const float *up, float *y, int64_t n);
 void px_ref_gelu_mul(const float *gate, const float *up, float *y, int64_t n);
 void px_ref_axpy(float a, const float *x, float *y, int64_t n);
-void px_ref_rope_pairs(float *x, const float *cos, const float *sin, int64_t n_rot);
-void px_ref_rope_halves(float *x, const float *cos, const float *sin, int64_t n_rot);
 void px_ref_store_f32(const float *x, void *out, int64_t n);
 void px_ref_store_f16(const float *x, void *out, int64_t n);
 void px_ref_store_q8_0(const float *x, void *out, int64_t n);

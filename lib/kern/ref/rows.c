@@ -1,4 +1,4 @@
-/* rows: ops on single rows: norm, gates, axpy, rope. */
+/* rows: ops on single rows: norm, gates, axpy. */
 #include "kern/ref/ops.h"
 
 #include <math.h>
@@ -35,23 +35,4 @@ void px_ref_axpy(float a, const float *x, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] += a * x[i];
-}
-
-static void rotate(float *x, float *y, float c, float s)
-{
-    const float a = *x, b = *y;
-    *x = a * c - b * s;
-    *y = a * s + b * c;
-}
-
-void px_ref_rope_pairs(float *x, const float *cos, const float *sin, int64_t n_rot)
-{
-    for (int64_t i = 0; i < n_rot / 2; i++)
-        rotate(&x[2 * i], &x[2 * i + 1], cos[i], sin[i]);
-}
-
-void px_ref_rope_halves(float *x, const float *cos, const float *sin, int64_t n_rot)
-{
-    for (int64_t i = 0; i < n_rot / 2; i++)
-        rotate(&x[i], &x[i + n_rot / 2], cos[i], sin[i]);
 }
