@@ -33,6 +33,7 @@
 #define PX_MAX_TOOLS       1024  // functions that an answer may call
 #define PX_MAX_TOOL_NAME   200   // characters of a function's name
 #define PX_MAX_MESSAGES    65536 // of a conversation
+#define PX_MAX_TURN_CALLS  1024  // calls of one message of a conversation
 #define PX_MAX_REPLY_CALLS 64    // calls that a grammar lets one answer make
 #define PX_MAX_REPLY_HEADS 64    // functions whose calls a grammar tells from text by their names
 

@@ -154,6 +154,48 @@ static px_str short_id(px_messages *m, px_str id)
     return px_messages_keep(m, &text);
 }
 
+static uint32_t hash_id(const px_messages *m, px_str id)
+{
+    uint64_t h = (uintptr_t)m->arena; // nobody knows before which ids meet
+    for (size_t i = 0; i < id.len; i++) {
+        h = (h ^ (unsigned char)id.data[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    return (uint32_t)h;
+}
+
+/* The place of an id among calls by id; there is room. */
+static px_message_call **place_of(const px_messages *m, px_str id)
+{
+    uint32_t at = hash_id(m, id) & (m->id_places - 1);
+    while (m->by_id[at] && !px_str_eq(m->by_id[at]->id, id))
+        at = (at + 1) & (m->id_places - 1);
+    return &m->by_id[at];
+}
+
+/* Enters a call under its id; a later turn's counts, and in a turn the first. */
+static void enter_id(px_messages *m, px_message_call *call)
+{
+    if (2 * (m->n_ids + 1) > m->id_places) {
+        uint32_t n = m->id_places;
+        px_message_call **old = m->by_id;
+        m->id_places = n > 0 ? 2 * n : 64;
+        m->by_id = PX_ZNEW(m->arena, px_message_call *, m->id_places);
+        if (!m->by_id) {
+            m->id_places = 0;
+            no_room(m);
+            return;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            if (old[i])
+                *place_of(m, old[i]->id) = old[i];
+    }
+    px_message_call **place = place_of(m, call->id);
+    m->n_ids += !*place;
+    if (!*place || (*place)->turn != call->turn)
+        *place = call;
+}
+
 static void read_call(px_messages *m, int i, int k, px_json call, px_message_call *out)
 {
     px_json function = px_json_find(call, "function");
@@ -184,6 +226,9 @@ static void read_call(px_messages *m, int i, int k, px_json call, px_message_cal
         px_buf_puts(&text, "{}");
     out->arguments = px_messages_keep(m, &text);
     out->object = m->status == PITH_OK && is_object(out->arguments);
+    out->turn = i;
+    if (m->status == PITH_OK)
+        enter_id(m, out);
 }
 
 static void read_calls(px_messages *m, int i, px_json message, px_message *out)
@@ -210,6 +255,12 @@ static void read_calls(px_messages *m, int i, px_json message, px_message *out)
     size_t n = (size_t)px_json_count(calls);
     if (n == 0)
         return;
+    if (n > PX_MAX_TURN_CALLS) {
+        m->status = px_fail(m->err, PITH_E_LIMIT,
+                            "messages[%d].tool_calls holds %zu calls, at most %d are read", i, n,
+                            PX_MAX_TURN_CALLS);
+        return;
+    }
     out->calls = PX_ZNEW(m->arena, px_message_call, n);
     if (!out->calls) {
         no_room(m);
@@ -224,37 +275,23 @@ static void read_calls(px_messages *m, int i, px_json message, px_message *out)
 
 /* ---- results */
 
-static bool answered(const px_messages *m, int from, px_str id)
-{
-    for (int i = from; i < m->n; i++)
-        if (m->list[i].role == PX_ROLE_TOOL && px_str_eq(m->list[i].id, id))
-            return true;
-    return false;
-}
-
-/* The call that a result belongs to: of its id, or where it has none the next that has no result.
- * `out` is the last of the list. */
+/* The call that a result belongs to: of its id, or where it has none the next of the last turn that
+ * has no result. */
 static void find_call(px_messages *m, px_message *out)
 {
-    int last = m->n - 2;
-    while (last >= 0 && m->list[last].n_calls == 0)
-        last--;
-    for (int i = last; i >= 0; i--) {
-        const px_message *from = &m->list[i];
-        for (int k = 0; k < from->n_calls; k++) {
-            const px_message_call *call = &from->calls[k];
-            bool same = out->id.len > 0
-                            ? px_str_eq(call->id, out->id)
-                            : i == last && !answered(m, i + 1, call->id) &&
-                                  (out->name.len == 0 || px_str_eq(call->name, out->name));
-            if (same) {
-                out->id = call->id;
-                if (out->name.len == 0)
-                    out->name = call->name;
-                return;
-            }
-        }
+    px_message_call *found = out->id.len > 0 && m->id_places > 0 ? *place_of(m, out->id) : NULL;
+    const px_message *last = m->last_turn > 0 ? &m->list[m->last_turn - 1] : NULL;
+    for (int k = 0; last && out->id.len == 0 && !found && k < last->n_calls; k++) {
+        px_message_call *call = &last->calls[k];
+        if (!call->answered && (out->name.len == 0 || px_str_eq(call->name, out->name)))
+            found = call;
     }
+    if (!found)
+        return;
+    found->answered = true;
+    out->id = found->id;
+    if (out->name.len == 0)
+        out->name = found->name;
 }
 
 static bool read_role(px_json role, px_role *out)
@@ -297,6 +334,7 @@ static void read_message(px_messages *m, int i, px_json message)
         for (int k = 0; k < 3 && out->reasoning.len == 0; k++)
             out->reasoning = text_of(m, message, thoughts[k]);
         read_calls(m, i, message, out);
+        m->last_turn = out->n_calls > 0 ? m->n : m->last_turn;
     }
     if (out->role == PX_ROLE_TOOL) {
         if (out->name.len == 0)

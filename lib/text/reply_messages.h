@@ -23,6 +23,8 @@ typedef struct px_message_call {
     px_str name, id;
     px_str arguments; // JSON text
     bool object;      // they are an object
+    bool answered;    // a result was read
+    int turn;         // of the message
 } px_message_call;
 
 typedef struct px_message {
@@ -38,7 +40,10 @@ typedef struct px_messages {
     const px_reply_syntax *syntax;
     px_message *list;
     int n, cap;
-    px_json tools; // array, or none
+    px_json tools;           // array, or none
+    px_message_call **by_id; // [id_places] while it is read: the last call of each id
+    uint32_t n_ids, id_places;
+    int last_turn; // the last message with calls, + 1
     pith_status status;
     pith_error *err;
 } px_messages;

@@ -48,20 +48,28 @@ static px_str tell_tools(px_messages *m)
     return px_messages_keep(m, &text);
 }
 
+/* ---- joining: one buffer for all, since a conversation may have thousands of messages */
+
+static void put_joined(px_buf *out, px_str text)
+{
+    px_buf_puts(out, out->len > 0 && text.len > 0 ? "\n\n" : "");
+    px_buf_put(out, text.data, text.len);
+}
+
 /* ---- system messages */
 
 /* All system messages that the template would not take where they stand, as one at the beginning;
  * then what is told of tools; then, where it takes none, into the first user's message. */
 static void shape_system(px_messages *m)
 {
-    px_str text = {0};
+    px_buf all = {0};
     bool leading = true;
     int to = 0;
     for (int i = 0; i < m->n; i++) {
         px_message *message = &m->list[i];
         leading = leading && message->role == PX_ROLE_SYSTEM;
         if (message->role == PX_ROLE_SYSTEM && (leading || !m->syntax->late_system))
-            text = px_messages_join(m, text, "\n\n", message->text);
+            put_joined(&all, message->text);
         else
             m->list[to++] = *message;
     }
@@ -69,7 +77,8 @@ static void shape_system(px_messages *m)
     bool told = m->tools.at && m->syntax->tools == PX_TOOLS_TOLD;
     bool member = m->tools.at && m->syntax->tools == PX_TOOLS_SYSTEM;
     if (told)
-        text = px_messages_join(m, text, "\n\n", tell_tools(m));
+        put_joined(&all, tell_tools(m));
+    px_str text = px_messages_keep(m, &all);
     if (text.len == 0 && !member)
         return;
     if (m->syntax->system || member) {
@@ -140,60 +149,85 @@ static void shape_calls(px_messages *m)
     }
 }
 
-/* Moves the result of a call to place i, when it stands among the results from there on. */
-static bool move_result(px_messages *m, int i, px_str id)
+/* A turn of several calls and its results, `n` messages, as one turn for each call, with its result
+ * behind it. Appended to `to`; how many. */
+static int split_turn(px_message *from, int n, px_message *to)
 {
-    for (int k = i; k < m->n && m->list[k].role == PX_ROLE_TOOL; k++)
-        if (px_str_eq(m->list[k].id, id)) {
-            px_message result = m->list[k];
-            memmove(m->list + i + 1, m->list + i, (size_t)(k - i) * sizeof *m->list);
-            m->list[i] = result;
-            return true;
-        }
-    return false;
+    px_message turn = *from;
+    int n_to = 0;
+    turn.n_calls = 1;
+    for (int c = 0; c < from->n_calls; c++) {
+        turn.calls = &from->calls[c];
+        to[n_to++] = turn;
+        turn = (px_message){.role = PX_ROLE_ASSISTANT, .text = {.data = ""}, .n_calls = 1};
+        for (int i = 1; i < n; i++)
+            if (from[i].role == PX_ROLE_TOOL && px_str_eq(from[i].id, from->calls[c].id)) {
+                to[n_to++] = from[i];
+                from[i].role = PX_ROLE_USER; // taken
+                break;
+            }
+    }
+    for (int i = 1; i < n; i++)
+        if (from[i].role == PX_ROLE_TOOL)
+            to[n_to++] = from[i];
+    return n_to;
 }
 
 /* Turns of several calls, where a template prints one call a turn: a call, its result, a call .. */
 static void split_turns(px_messages *m)
 {
-    if (!is_native(m) || m->syntax->forms[0].sep.data)
+    if (!is_native(m) || m->syntax->forms[0].sep.data || m->status != PITH_OK)
         return;
-    for (int i = 0; i < m->n && m->status == PITH_OK; i++) {
-        int n = m->list[i].n_calls;
-        if (n < 2)
-            continue;
-        px_message_call *calls = m->list[i].calls;
-        m->list[i].n_calls = 1;
-        int at = i + 1;
-        at += move_result(m, at, calls[0].id);
-        for (int k = 1; k < n; k++) {
-            px_message *turn = px_messages_insert(m, at);
-            if (!turn)
-                return;
-            *turn = (px_message){.role = PX_ROLE_ASSISTANT, .calls = &calls[k], .n_calls = 1};
-            turn->text = px_str_of("");
-            at++;
-            at += move_result(m, at, calls[k].id);
-        }
-        i = at - 1;
+    int n = m->n;
+    for (int i = 0; i < m->n; i++)
+        n += m->list[i].n_calls > 1 ? m->list[i].n_calls - 1 : 0;
+    if (n == m->n)
+        return;
+    px_message *list = PX_NEW(m->arena, px_message, (size_t)n);
+    if (!list) {
+        m->status = px_fail_memory(m->err, "the messages of a conversation");
+        return;
     }
+    int to = 0;
+    for (int i = 0; i < m->n;) {
+        int end = i + 1;
+        if (m->list[i].n_calls < 2) {
+            list[to++] = m->list[i];
+        } else {
+            while (end < m->n && m->list[end].role == PX_ROLE_TOOL)
+                end++;
+            to += split_turn(m->list + i, end - i, list + to);
+        }
+        i = end;
+    }
+    m->list = list;
+    m->n = m->cap = n;
+}
+
+static bool is_plain(const px_message *message)
+{
+    return (message->role == PX_ROLE_USER || message->role == PX_ROLE_ASSISTANT) &&
+           message->n_calls == 0;
 }
 
 /* Messages of one role in a row, where a template wants roles to take turns. */
 static void merge_rows(px_messages *m)
 {
-    if (m->syntax->repeats || m->n == 0)
-        return;
     int to = 0;
-    for (int i = 1; i < m->n; i++) {
-        px_message *last = &m->list[to], *message = &m->list[i];
-        bool plain = message->role == PX_ROLE_USER || message->role == PX_ROLE_ASSISTANT;
-        if (plain && message->role == last->role && message->n_calls == 0 && last->n_calls == 0)
-            last->text = px_messages_join(m, last->text, "\n\n", message->text);
-        else
-            m->list[++to] = *message;
+    for (int i = 0, end; !m->syntax->repeats && i < m->n; i = end) {
+        px_message one = m->list[i];
+        for (end = i + 1; end < m->n && is_plain(&one) && is_plain(&m->list[end]); end++)
+            if (m->list[end].role != one.role)
+                break;
+        if (end > i + 1) {
+            px_buf text = {0};
+            for (int k = i; k < end; k++)
+                put_joined(&text, m->list[k].text);
+            one.text = px_messages_keep(m, &text);
+        }
+        m->list[to++] = one;
     }
-    m->n = to + 1;
+    m->n = m->syntax->repeats ? m->n : to;
 }
 
 pith_status px_messages_shape(px_messages *m)

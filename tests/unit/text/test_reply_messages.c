@@ -1,6 +1,7 @@
 /* text/reply_messages: conversations of clients, made into what each template takes. */
 #include "replies.h"
 
+#include "base/limits.h"
 #include "text/reply_messages.h"
 
 #include <stdio.h>
@@ -254,6 +255,109 @@ static void refuses_what_is_wrong(void **state)
     test_syntax_clear(&s);
 }
 
+/* {"messages":[ n times the message, whose %d is its number ]} */
+static void put_many(px_buf *out, int n, const char *before, const char *message, const char *after)
+{
+    px_buf_printf(out, "{\"messages\":[%s", before);
+    for (int i = 0; i < n; i++) {
+        px_buf_puts(out, i > 0 ? "," : "");
+        px_buf_printf(out, message, i);
+    }
+    px_buf_printf(out, "%s]}", after);
+}
+
+/* Reads and shapes a conversation in at most that much memory. */
+static void shape_within(const px_reply_syntax *syntax, const px_buf *json, px_arena *arena,
+                         size_t limit, px_messages *m)
+{
+    px_json object;
+    assert_int_equal(px_json_check("json", json->data, json->len, &object, NULL), PITH_OK);
+    px_arena_init(arena, 0, limit);
+    *m = (px_messages){.arena = arena, .syntax = syntax};
+    assert_int_equal(px_messages_read(m, object), PITH_OK);
+    assert_int_equal(px_messages_shape(m), PITH_OK);
+}
+
+/* Joining one message after the other would take half a gigabyte. */
+static void joins_thousands_of_messages_in_little_memory(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static const char *const roles[] = {"system", "user"};
+    for (int i = 0; i < 2; i++) {
+        test_syntax s;
+        px_buf json = {0};
+        px_arena arena;
+        px_messages m;
+        test_syntax_parse(&s, "{% for m in messages %}{% if not loop.first and m.role == "
+                              "messages[loop.index0 - 1].role %}{{ raise_exception('again') }}"
+                              "{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}");
+        assert_false(s.syntax.repeats);
+        put_many(&json, N, "", test_format("{\"role\":\"%s\",\"content\":\"%%0100d\"}", roles[i]),
+                 "");
+        shape_within(&s.syntax, &json, &arena, 8u << 20, &m);
+        assert_int_equal(m.n, 1);
+        assert_int_equal(m.list[0].text.len, N * 102 - 2);
+        assert_memory_equal(m.list[0].text.data + 98, "00\n\n000", 7);
+        assert_memory_equal(m.list[0].text.data + N * 102 - 6, "2999", 4);
+        px_arena_clear(&arena);
+        px_buf_clear(&json);
+        test_syntax_clear(&s);
+    }
+}
+
+/* Results without ids belong to the calls in their order, in turns of one call too. */
+static void finds_the_calls_of_many_results(void **state)
+{
+    (void)state;
+    enum { N = PX_MAX_TURN_CALLS };
+    test_syntax s;
+    px_buf calls = {0}, results = {0}, json = {0};
+    px_arena arena;
+    px_messages m;
+    test_syntax_parse(&s, "{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}{{ "
+                          "m.tool_calls[0].function | tojson }}{% else %}{{ m.content }}{% endif "
+                          "%}{% endfor %}");
+    assert_true(s.syntax.calls_native && !s.syntax.forms[0].sep.data);
+    put_many(&calls, N, "", "{\"function\":{\"name\":\"f%d\"}}", "");
+    put_many(&results, N, "", "{\"role\":\"tool\",\"content\":\"r%d\"}", "");
+    px_buf_printf(&json, "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":%.*s},%.*s]}",
+                  (int)calls.len - 13, calls.data + 12, (int)results.len - 15, results.data + 13);
+    shape_within(&s.syntax, &json, &arena, 8u << 20, &m);
+    assert_int_equal(m.n, 2 * N);
+    for (int i = 0; i < N; i++) {
+        const px_message *turn = &m.list[2 * i], *result = turn + 1;
+        assert_int_equal(turn->n_calls, 1);
+        assert_true(px_str_is(turn->calls[0].name, test_format("f%d", i)));
+        assert_int_equal(result->role, PX_ROLE_TOOL);
+        assert_true(px_str_is(result->text, test_format("r%d", i)));
+        assert_true(px_str_is(result->name, test_format("f%d", i)));
+        assert_true(px_str_eq(result->id, turn->calls[0].id));
+    }
+    px_arena_clear(&arena);
+    px_buf_clear(&calls);
+    px_buf_clear(&results);
+    px_buf_clear(&json);
+    test_syntax_clear(&s);
+}
+
+static void refuses_too_many_calls_of_a_turn(void **state)
+{
+    (void)state;
+    test_syntax s;
+    px_buf json = {0}, out = {0};
+    pith_error err = {0};
+    test_syntax_parse(&s, "{{ messages[0].content }}");
+    put_many(&json, PX_MAX_TURN_CALLS + 1, "{\"role\":\"assistant\",\"tool_calls\":[",
+             "{\"name\":\"f%d\"}", "]}");
+    assert_int_equal(px_messages_normalize(&s.syntax, json.data, json.len, &out, &err),
+                     PITH_E_LIMIT);
+    assert_string_equal(err.text, "messages[0].tool_calls holds 1025 calls, at most 1024 are read");
+    px_buf_clear(&json);
+    px_buf_clear(&out);
+    test_syntax_clear(&s);
+}
+
 /* What a template prints for a call is what is read as that call, whatever the template. */
 static void reads_what_templates_print(void **state)
 {
@@ -312,6 +416,9 @@ int main(void)
         cmocka_unit_test(switches_thinking),
         cmocka_unit_test(fills_the_member_tools_of_a_system_message),
         cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(joins_thousands_of_messages_in_little_memory),
+        cmocka_unit_test(finds_the_calls_of_many_results),
+        cmocka_unit_test(refuses_too_many_calls_of_a_turn),
         cmocka_unit_test(reads_what_templates_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
