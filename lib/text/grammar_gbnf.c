@@ -391,8 +391,8 @@ static const px_gexpr *read_alternatives(parser *p, bool nested);
 static bool read_count(parser *p, uint32_t *out)
 {
     uint64_t v = 0;
-    const char *from = p->at;
     skip_space(p);
+    const char *from = p->at;
     for (; p->at < p->end && *p->at >= '0' && *p->at <= '9'; p->at++)
         if (v < UINT32_MAX)
             v = 10 * v + (uint64_t)(*p->at - '0');
@@ -419,8 +419,8 @@ static const px_gexpr *read_counts(parser *p, const px_gexpr *x)
         return NULL;
     if (p->at < p->end && *p->at == ',') {
         p->at++;
-        if (!read_count(p, &max) || max == 0)
-            max = ok(p) && p->at > p->text && p->at[-1] == '0' ? 0 : PX_GRAMMAR_MANY;
+        if (!read_count(p, &max))
+            max = PX_GRAMMAR_MANY;
     } else if (has_min) {
         max = min;
     } else {

@@ -52,10 +52,10 @@ static bool take(parser *p, const char *word)
 
 /* ---- characters */
 
+/* There is room. */
 static void add(ranges *r, uint32_t lo, uint32_t hi)
 {
-    if (r->n < MOST_RANGES)
-        r->list[r->n++] = (px_grange){lo, hi};
+    r->list[r->n++] = (px_grange){lo, hi};
 }
 
 /* All characters but those of the first n ranges, which rise, to r. */
@@ -195,6 +195,8 @@ static const px_gexpr *read_set(parser *p, ranges *r)
     while (p->at < p->end && *p->at != ']') {
         uint32_t lo, hi;
         bool single;
+        if (r->n + 16 > MOST_RANGES) // a class is of at most 11
+            return fail(p, PITH_E_LIMIT, "a class has too many members");
         if (!read_member(p, r, &lo, &single))
             return NULL;
         if (!single)
@@ -212,8 +214,6 @@ static const px_gexpr *read_set(parser *p, ranges *r)
             }
         }
         add(r, lo, hi);
-        if (r->n == MOST_RANGES)
-            return fail(p, PITH_E_LIMIT, "a class has too many members");
     }
     if (!take(p, "]"))
         return fail(p, PITH_E_FORMAT, "a ] is missing");
@@ -334,7 +334,7 @@ static const px_gexpr *read_item(parser *p)
         return read_plain(p, &code) ? one(p, code) : NULL;
     px_grange list[16];
     ranges *r = NULL;
-    if (p->at < p->end && strchr("dwsDWS", *p->at)) {
+    if (p->at < p->end && memchr("dwsDWS", *p->at, 6)) {
         r = px_malloc(1, sizeof *r);
         if (!r) {
             p->g->failed = true;

@@ -308,7 +308,7 @@ static px_json child(px_gschema *s, px_json here, px_str step)
     px_json_walk walk = px_json_each(here);
     if (walk.object) {
         found = member_of(s, here, text);
-    } else if (name.len > 0 && name.len < 10) {
+    } else if (name.len > 0 && name.len < 10 && strspn(name.data, "0123456789") == name.len) {
         uint64_t wanted = strtoul(name.data, NULL, 10);
         for (uint64_t i = 0; px_json_next(&walk, NULL, &value); i++)
             if (i == wanted)

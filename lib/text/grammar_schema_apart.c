@@ -46,48 +46,48 @@ static uint32_t types_of(px_gschema *s, const px_gparts *p)
     return types & found;
 }
 
-static bool in_list(px_json v, px_json list, bool is_const)
+static bool in_list(px_gschema *s, px_json v, px_json list, bool is_const)
 {
     if (is_const)
-        return px_gjson_equal(v, list);
+        return px_gschema_equal(s, v, list);
     px_json_walk walk = px_json_each(list);
     px_json one;
-    while (px_json_next(&walk, NULL, &one))
-        if (px_gjson_equal(one, v))
+    while (px_gschema_ok(s) && px_json_next(&walk, NULL, &one))
+        if (px_gschema_equal(s, one, v))
             return true;
     return false;
 }
 
-static bool values_apart(const px_gparts *a, const px_gparts *b)
+static bool values_apart(px_gschema *s, const px_gparts *a, const px_gparts *b)
 {
     px_json x, y, one;
     bool x_const, y_const;
     if (!listed(a, &x, &x_const) || !listed(b, &y, &y_const))
         return false;
     if (x_const)
-        return !in_list(x, y, y_const);
+        return !in_list(s, x, y, y_const);
     px_json_walk walk = px_json_each(x);
-    while (px_json_next(&walk, NULL, &one))
-        if (in_list(one, y, y_const))
+    while (px_gschema_ok(s) && px_json_next(&walk, NULL, &one))
+        if (in_list(s, one, y, y_const))
             return false;
-    return true;
+    return px_gschema_ok(s);
 }
 
-static bool requires(const px_gparts *p, px_json name)
+static bool requires(px_gschema *s, const px_gparts *p, px_json name)
 {
     for (int i = 0; i < p->n; i++)
-        if (in_list(name, p->list[i].keys[PX_GKEY_REQUIRED], false))
+        if (in_list(s, name, p->list[i].keys[PX_GKEY_REQUIRED], false))
             return true;
     return false;
 }
 
-static px_json property(const px_gparts *p, px_json name)
+static px_json property(px_gschema *s, const px_gparts *p, px_json name)
 {
     px_json key, value;
     for (int i = 0; i < p->n; i++) {
         px_json_walk walk = px_json_each(p->list[i].keys[PX_GKEY_PROPERTIES]);
-        while (px_json_next(&walk, &key, &value))
-            if (px_gjson_equal(key, name))
+        while (px_gschema_ok(s) && px_json_next(&walk, &key, &value))
+            if (px_gschema_equal(s, key, name))
                 return value;
     }
     return (px_json){0};
@@ -111,7 +111,7 @@ static bool writes_named_only(const px_gparts *p)
 }
 
 /* Whether p refuses a key that it does not name. */
-static bool refuses_others(const px_gparts *p, px_json name)
+static bool refuses_others(px_gschema *s, const px_gparts *p, px_json name)
 {
     for (int i = 0; i < p->n; i++) {
         const px_json *k = p->list[i].keys;
@@ -119,26 +119,26 @@ static bool refuses_others(const px_gparts *p, px_json name)
         px_json_get_bool(k[PX_GKEY_ADDITIONAL], &allowed);
         px_gparts one = {.n = 1};
         one.list[0] = p->list[i];
-        if (!allowed && px_json_count(k[PX_GKEY_PATTERNS]) == 0 && !has(property(&one, name)))
+        if (!allowed && px_json_count(k[PX_GKEY_PATTERNS]) == 0 && !has(property(s, &one, name)))
             return true;
     }
     return false;
 }
 
 /* Whether no text of a is valid by b, because of a property that must be there. */
-static bool lacks(const px_gparts *a, const px_gparts *b)
+static bool lacks(px_gschema *s, const px_gparts *a, const px_gparts *b)
 {
     px_json name;
     for (int i = 0; i < b->n; i++) {
         px_json_walk walk = px_json_each(b->list[i].keys[PX_GKEY_REQUIRED]);
-        while (px_json_next(&walk, NULL, &name))
-            if (writes_named_only(a) && !has(property(a, name)) && !requires(a, name))
+        while (writes_named_only(a) && px_gschema_ok(s) && px_json_next(&walk, NULL, &name))
+            if (!has(property(s, a, name)) && !requires(s, a, name))
                 return true;
     }
     for (int i = 0; i < a->n; i++) {
         px_json_walk walk = px_json_each(a->list[i].keys[PX_GKEY_REQUIRED]);
-        while (px_json_next(&walk, NULL, &name))
-            if (refuses_others(b, name))
+        while (px_gschema_ok(s) && px_json_next(&walk, NULL, &name))
+            if (refuses_others(s, b, name))
                 return true;
     }
     return false;
@@ -149,10 +149,10 @@ static bool properties_apart(px_gschema *s, const px_gparts *a, const px_gparts 
     px_json key, value;
     for (int i = 0; i < a->n; i++) {
         px_json_walk walk = px_json_each(a->list[i].keys[PX_GKEY_PROPERTIES]);
-        while (px_json_next(&walk, &key, &value)) {
-            if (!requires(a, key) && !requires(b, key))
+        while (px_gschema_ok(s) && px_json_next(&walk, &key, &value)) {
+            if (!requires(s, a, key) && !requires(s, b, key))
                 continue;
-            px_json other = property(b, key);
+            px_json other = property(s, b, key);
             if (has(other) && px_gschema_apart(s, value, other, depth + 1))
                 return true;
         }
@@ -170,8 +170,8 @@ static bool constant_of(px_gschema *s, px_json branch, px_json name, px_str *out
         return false;
     }
     px_gparts_add(s, parts, branch);
-    px_json schema = property(parts, name), value;
-    if (px_gschema_ok(s) && requires(parts, name) && has(schema)) {
+    px_json schema = property(s, parts, name), value;
+    if (px_gschema_ok(s) && requires(s, parts, name) && has(schema)) {
         bool is_const;
         px_gparts_add(s, parts + 1, schema);
         found = px_gschema_ok(s) && listed(parts + 1, &value, &is_const) &&
@@ -247,9 +247,9 @@ bool px_gschema_apart(px_gschema *s, px_json a, px_json b, int depth)
     bool apart = x->never || y->never;
     if (!apart && px_gschema_ok(s)) {
         uint32_t both = types_of(s, x) & types_of(s, y);
-        apart = both == 0 || values_apart(x, y);
+        apart = both == 0 || values_apart(s, x, y);
         if (!apart && both == PX_GTYPE_OBJECT)
-            apart = properties_apart(s, x, y, depth) || (lacks(x, y) && lacks(y, x));
+            apart = properties_apart(s, x, y, depth) || (lacks(s, x, y) && lacks(s, y, x));
     }
     px_free(x);
     return apart;

@@ -112,6 +112,7 @@ typedef struct px_gschema {
     struct px_gkeys *keys; // of schemas met, by place
     uint32_t n_keys, cap_keys, *keys_table, keys_size;
     uint32_t n_branches;
+    uint64_t n_compared;        // values with values; long ones count more
     struct px_gmember *members; // of objects that references went through, by name
     uint32_t n_members, members_size;
 } px_gschema;
@@ -148,7 +149,9 @@ const px_gexpr *px_gschema_object(px_gschema *s, const px_gparts *parts);
 const px_gdfa *px_gschema_strings(px_gschema *s, const px_gparts *parts, px_gdfa_maker *m);
 /* A value exactly, with grammar_json's white space. */
 const px_gexpr *px_gschema_exactly(px_gschema *s, px_json value);
-bool px_gjson_equal(px_json a, px_json b);
+/* Whether two values are the same. So many comparisons in all are LIMIT: lists of constants and of
+ * names are held against each other one by one. False once the schema has failed. */
+bool px_gschema_equal(px_gschema *s, px_json a, px_json b);
 uint32_t px_gjson_type(px_json v); // PX_GTYPE_*
 
 /* Whether all branches require one property whose constant differs in each. */

@@ -4,6 +4,7 @@
 #include "text/grammar_regex.h"
 #include "text/grammar_schema_in.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MOST_POSITIONS = 1000 }; // items of an array that have a place of their own
@@ -117,7 +118,7 @@ bool px_gparts_count(px_gschema *s, const px_gparts *parts, px_gkeyword key, boo
         double d;
         if (!has(v))
             continue;
-        if (!px_json_get_double(v, &d) || d < 0 || d != (double)(uint64_t)d) {
+        if (!px_json_get_double(v, &d) || d < 0 || d != floor(d)) {
             px_gschema_fail(s, PITH_E_FORMAT, v, "expected a whole number from 0 on");
             return false;
         }
@@ -131,7 +132,7 @@ bool px_gparts_count(px_gschema *s, const px_gparts *parts, px_gkeyword key, boo
 
 /* ---- exact values */
 
-bool px_gjson_equal(px_json a, px_json b)
+static bool equal(px_json a, px_json b)
 {
     px_json_type type = px_json_type_of(a);
     if (type != px_json_type_of(b))
@@ -164,9 +165,23 @@ bool px_gjson_equal(px_json a, px_json b)
             return false;
         if (!more)
             return true;
-        if ((type == PX_JSON_OBJECT && !px_gjson_equal(k1, k2)) || !px_gjson_equal(v1, v2))
+        if ((type == PX_JSON_OBJECT && !equal(k1, k2)) || !equal(v1, v2))
             return false;
     }
+}
+
+bool px_gschema_equal(px_gschema *s, px_json a, px_json b)
+{
+    if (!px_gschema_ok(s))
+        return false;
+    s->n_compared += 1 + (uint64_t)((a.end - a.at) + (b.end - b.at)) / 64;
+    if (s->n_compared <= PX_MAX_GRAMMAR_WORK)
+        return equal(a, b);
+    px_gschema_fail(s, PITH_E_LIMIT, a,
+                    "more than %d comparisons of constants or names; make the lists of enum, "
+                    "required or oneOf shorter",
+                    PX_MAX_GRAMMAR_WORK);
+    return false;
 }
 
 static px_str slice(px_json v)
@@ -557,13 +572,13 @@ static bool fits(px_gschema *s, const px_gparts *parts, uint32_t types, px_json 
         return false;
     for (int i = 0; i < parts->n; i++) {
         const px_json *k = parts->list[i].keys;
-        if (has(k[PX_GKEY_CONST]) && !px_gjson_equal(k[PX_GKEY_CONST], v))
+        if (has(k[PX_GKEY_CONST]) && !px_gschema_equal(s, k[PX_GKEY_CONST], v))
             return false;
         bool found = !has(k[PX_GKEY_ENUM]);
         px_json_walk walk = px_json_each(k[PX_GKEY_ENUM]);
         px_json one;
-        while (!found && px_json_next(&walk, NULL, &one))
-            found = px_gjson_equal(one, v);
+        while (!found && px_gschema_ok(s) && px_json_next(&walk, NULL, &one))
+            found = px_gschema_equal(s, one, v);
         if (!found)
             return false;
     }

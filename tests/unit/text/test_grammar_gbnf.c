@@ -47,6 +47,8 @@ static void repetitions(void **state)
     gbnf("root ::= \"a\"+ \"b\"?", TEXTS("~", "+a", "+ab", "-abb"));
     gbnf("root ::= \"a\"{2}", TEXTS("~a", "+aa", "-aaa"));
     gbnf("root ::= \"a\"{2,3}", TEXTS("~a", "+aa", "+aaa", "-aaaa"));
+    gbnf("root ::= \"a\"{ 2 , 3 }", TEXTS("~a", "+aa", "+aaa", "-aaaa"));
+    gbnf("root ::= \"a\"{ 2 , }", TEXTS("~a", "+aa", "+aaaaa"));
     gbnf("root ::= \"a\"{2,}", TEXTS("~a", "+aa", "+aaaaa"));
     gbnf("root ::= \"a\"{,2} \"b\"", TEXTS("+b", "+aab", "-aaab"));
     gbnf("root ::= \"a\"{0,0} \"b\"", TEXTS("+b", "-ab"));
@@ -99,6 +101,7 @@ static void refusals(void **state)
     refused("root ::= \"\\ud800\"", PITH_E_FORMAT, "the code of a character");
     refused("root ::= [b-a]", PITH_E_FORMAT, "a range");
     refused("root ::= \"a\"{3,2}", PITH_E_FORMAT, "greatest number");
+    refused("root ::= \"a\"{ }", PITH_E_FORMAT, "found '}', expected a number of times");
     refused("root ::= until()", PITH_E_FORMAT, "double quotes");
     refused("root ::= until(\"\")", PITH_E_FORMAT, "not empty");
     refused("root ::= a\na ::= b \"x\" | \"z\"\nb ::= \"\" a", PITH_E_FORMAT, "left recursion");

@@ -322,6 +322,10 @@ static void references(void **state)
            "b\",\"type\":\"integer\"}",
            TEXTS("+1", "+2", "-3"));
     refused("{\"$ref\":\"#/nowhere\"}", PITH_E_FORMAT, "#/$ref: $ref '#/nowhere' leads nowhere");
+    refused("{\"$ref\":\"#/anyOf/first\",\"$defs\":{},\"anyOf\":[true]}", PITH_E_FORMAT,
+            "'#/anyOf/first' leads nowhere");
+    refused("{\"type\":\"string\",\"maxLength\":1.5}", PITH_E_FORMAT, "a whole number from 0 on");
+    refused("{\"type\":\"string\",\"minLength\":1e300}", PITH_E_LIMIT, "smaller");
     refused("{\"$ref\":\"other.json\"}", PITH_E_UNSUPPORTED, "#/$ref");
     refused("{\"$ref\":\"#\"}", PITH_E_FORMAT, "back to itself");
     refused("{\"allOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}", PITH_E_FORMAT, "back to itself");
@@ -357,6 +361,25 @@ static void choices_and_regexes(void **state)
     check_refused(PX_GRAMMAR_REGEX, "(^a)", PITH_E_UNSUPPORTED, "only at the beginning");
 }
 
+/* A class of so many members that none is dropped unseen. */
+static void long_class(void **state)
+{
+    (void)state;
+    px_buf text = {0};
+    px_buf_putc(&text, '[');
+    for (int i = 0; i < 4000; i++)
+        px_buf_puts(&text, "\\d");
+    px_buf_puts(&text, "\\s]");
+    check_grammar(PX_GRAMMAR_REGEX, text.data, TEXTS("+7", "+ ", "-x"));
+    px_buf_reset(&text);
+    px_buf_putc(&text, '[');
+    for (int i = 0; i < 5000; i++)
+        px_buf_puts(&text, "\\d");
+    px_buf_puts(&text, "\\s]");
+    check_refused(PX_GRAMMAR_REGEX, text.data, PITH_E_LIMIT, "a class has too many members");
+    px_buf_clear(&text);
+}
+
 static void in_gbnf(void **state)
 {
     (void)state;
@@ -371,6 +394,36 @@ static void in_gbnf(void **state)
     check_refused(PX_GRAMMAR_GBNF, "root ::= json_schema({", PITH_E_FORMAT, "closing )");
 }
 
+/* {"oneOf" or "allOf":[list A, list B]}, lists of n members, each "%d" of `member`. */
+static void refused_lists(const char *of, const char *member_a, const char *member_b, int n,
+                          const char *sentence)
+{
+    px_buf text = {0};
+    px_buf_printf(&text, "{\"%s\":[", of);
+    for (int i = 0; i < 2; i++) {
+        px_buf_puts(&text, i > 0 ? ",{\"enum\":[" : "{\"enum\":[");
+        for (int k = 0; k < n; k++) {
+            px_buf_puts(&text, k > 0 ? "," : "");
+            px_buf_printf(&text, i > 0 ? member_b : member_a, k);
+        }
+        px_buf_puts(&text, "]}");
+    }
+    px_buf_puts(&text, "]}");
+    refused(text.data, PITH_E_LIMIT, sentence);
+    px_buf_clear(&text);
+}
+
+/* Lists that are compared one by one would take minutes. */
+static void long_lists(void **state)
+{
+    (void)state;
+    refused_lists("allOf", "%d", "-%d.0", 20000,
+                  "more than 3000000 comparisons of constants or names; make the lists of enum, "
+                  "required or oneOf shorter");
+    refused_lists("oneOf", "%d.5", "\"%0020d\"", 20000, "more than 3000000 comparisons");
+    schema("{\"allOf\":[{\"enum\":[1,2,3]},{\"enum\":[3,4.0,2]}]}", TEXTS("+2", "+3", "-1", "-4"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +434,7 @@ int main(void)
         cmocka_unit_test(objects),    cmocka_unit_test(branches),
         cmocka_unit_test(references), cmocka_unit_test(choices_and_regexes),
         cmocka_unit_test(in_gbnf),    cmocka_unit_test(what_is_meant),
+        cmocka_unit_test(long_lists), cmocka_unit_test(long_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
