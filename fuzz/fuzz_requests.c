@@ -5,8 +5,8 @@
  *   a    one of ROUTES
  *   twcpe    a thought, a word, a call, a piece of its arguments, its end
  *
- * Whatever is taken is JSON again on its way to the template; whatever is written is JSON, in whole
- * and in events; a refusal says why.
+ * What is told of unknown members fits into a header. Whatever is taken is JSON again on its way to
+ * the template; whatever is written is JSON, in whole and in events; a refusal says why.
  */
 #include "fuzz.h"
 
@@ -22,7 +22,7 @@ static const char *const ROUTES[] = {
     "/v1/messages",         "/api/chat",       "/api/generate",  "/api/embed", "/api/embeddings"};
 enum { N_ROUTES = sizeof ROUTES / sizeof *ROUTES, MAX_CALLS = 8 };
 
-static const serve_dialect *dialect_of(const char *path)
+static const serve_route *route_of(const char *path)
 {
     static const serve_route *(*const ALL[])(int *n) = {
         serve_routes_openai, serve_routes_responses, serve_routes_anthropic, serve_routes_ollama};
@@ -31,7 +31,7 @@ static const serve_dialect *dialect_of(const char *path)
         const serve_route *routes = ALL[i](&n);
         for (int k = 0; k < n; k++)
             if (routes[k].job && strcmp(routes[k].path, path) == 0)
-                return routes[k].dialect;
+                return &routes[k];
     }
     return NULL;
 }
@@ -56,6 +56,14 @@ static void check_stream(const px_buf *out, bool events)
             check_json(at + 6, n - 6);
         at = line + 1;
     }
+}
+
+/* What stands in a header: one line of printable ASCII. */
+static void check_told(const serve_warnings *told)
+{
+    FUZZ_CHECK(memchr(told->text, 0, sizeof told->text));
+    for (const char *c = told->text; *c; c++)
+        FUZZ_CHECK(*c >= ' ' && *c <= '~');
 }
 
 static void tell(serve_job *job, serve_event event, px_buf *out)
@@ -152,18 +160,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!line || line == text)
         return 0;
     const char *rest = line + 1;
-    if (px_json_check("body", rest, size - (size_t)(rest - text), &body, NULL) != PITH_OK)
-        return 0;
-    const serve_dialect *dialect = dialect_of(ROUTES[data[0] % N_ROUTES]);
-    serve_job *job = dialect ? serve_job_new(dialect) : NULL;
+    const serve_route *route = route_of(ROUTES[data[0] % N_ROUTES]);
+    const serve_dialect *dialect = route->dialect;
+    serve_job *job = serve_job_new(dialect);
+    serve_warnings told = {0};
     serve_problem problem = {0};
     px_buf out = {0};
-    if (!job || px_json_type_of(body) != PX_JSON_OBJECT) {
-        serve_job_leave(job);
+    if (!job)
         return 0;
-    }
-    bool ok = dialect->parse(job, body, &problem);
+    bool ok = serve_known_read(route->known, rest, size - (size_t)(rest - text), &body, &told,
+                               &problem) &&
+              dialect->parse(job, body, &problem);
     FUZZ_CHECK(ok == (problem.http == 0));
+    check_told(&told);
     if (ok && job->request.kind == SERVE_CHAT) {
         ok = serve_chat_vars(&job->request, NULL, &out, &problem);
         FUZZ_CHECK(ok == (problem.http == 0));

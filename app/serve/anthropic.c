@@ -38,10 +38,15 @@ static bool answer_count(serve_call *call, serve_answer *answer, serve_problem *
 const serve_route *serve_routes_anthropic(int *n)
 {
     static const serve_route ROUTES[] = {
-        {.method = "POST", .path = "/v1/messages", .dialect = &MESSAGES, .job = true},
+        {.method = "POST",
+         .path = "/v1/messages",
+         .dialect = &MESSAGES,
+         .known = &serve_anthropic_known,
+         .job = true},
         {.method = "POST",
          .path = "/v1/messages/count_tokens",
          .dialect = &COUNT,
+         .known = &serve_anthropic_known,
          .answer = answer_count},
     };
     *n = (int)(sizeof ROUTES / sizeof *ROUTES);

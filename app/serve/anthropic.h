@@ -24,6 +24,9 @@ typedef struct serve_anthropic_state {
     bool cut;          // the open tool block was cut off
 } serve_anthropic_state;
 
+/* anthropic_known.c: of both routes. */
+extern const serve_known serve_anthropic_known;
+
 bool serve_anthropic_parse(serve_job *job, px_json body, serve_problem *problem);
 bool serve_anthropic_parse_count(serve_job *job, px_json body, serve_problem *problem);
 /* Tells the log of thinking that was asked for and that the model cannot do. */

@@ -308,43 +308,33 @@ static bool take_thinking(serve_job *job, px_json body, serve_problem *problem)
     return true;
 }
 
-static bool take_output_config(serve_job *job, px_json body, serve_problem *problem)
+/* {"type":"json_schema","schema":{...}} in output_config.format, or in output_format as the API had
+ * it before. */
+static bool take_format(serve_job *job, px_json format, const char *where, serve_problem *problem)
 {
     serve_request *r = &job->request;
-    px_json config = serve_member(body, "output_config");
-    px_json format = serve_member(config, "format");
     px_json schema = px_json_find(format, "schema");
-    if (!config.at)
-        return true;
-    if (px_json_type_of(config) != PX_JSON_OBJECT)
-        return serve_refuse_type(problem, "output_config", config, "an object");
-    if (!serve_get_text(job, config, "effort", &r->effort, problem))
-        return false;
+    char name[64];
     if (!format.at)
         return true;
     if (!serve_is(px_json_find(format, "type"), "json_schema"))
-        return serve_refuse(problem, 400, "output_config.format.type",
-                            "'output_config.format.type' is not \"json_schema\"");
+        return serve_refuse(problem, 400, where, "'%s.type' is not \"json_schema\"", where);
+    snprintf(name, sizeof name, "%s.schema", where);
     if (px_json_type_of(schema) != PX_JSON_OBJECT)
-        return serve_refuse_type(problem, "output_config.format.schema", schema, "an object");
+        return serve_refuse_type(problem, name, schema, "an object");
     r->format = SERVE_JSON_SCHEMA;
     r->format_text = serve_slice(schema);
     return true;
 }
 
-/* Fields that would change what happens and that nothing here can do. */
-static bool refuse_others(px_json body, serve_problem *problem)
+static bool take_output_config(serve_job *job, px_json body, serve_problem *problem)
 {
-    static const char *const NAMES[] = {"container", "mcp_servers", "context_management",
-                                        "prompt_template"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        px_json v = serve_member(body, NAMES[i]);
-        if (v.at && px_json_count(v) > 0)
-            return serve_refuse(problem, 400, NAMES[i],
-                                "'%s' is a service of Anthropic's that pith does not have",
-                                NAMES[i]);
-    }
-    return true;
+    px_json config = serve_member(body, "output_config");
+    if (config.at && px_json_type_of(config) != PX_JSON_OBJECT)
+        return serve_refuse_type(problem, "output_config", config, "an object");
+    return serve_get_text(job, config, "effort", &job->request.effort, problem) &&
+           take_format(job, serve_member(body, "output_format"), "output_format", problem) &&
+           take_format(job, serve_member(config, "format"), "output_config.format", problem);
 }
 
 static bool parse_prompt(serve_job *job, px_json body, serve_problem *problem)
@@ -352,15 +342,12 @@ static bool parse_prompt(serve_job *job, px_json body, serve_problem *problem)
     serve_request *r = &job->request;
     r->kind = SERVE_CHAT;
     r->n = 1;
-    if (px_json_type_of(body) != PX_JSON_OBJECT)
-        return serve_refuse(problem, 400, NULL, "the body is %s, expected an object",
-                            px_json_type_name(px_json_type_of(body)));
     if (!serve_get_text(job, body, "model", &r->model, problem))
         return false;
     if (r->model.len == 0)
         return serve_refuse(problem, 400, "model", "'model' is missing");
     return take_messages(job, body, problem) && take_tools(job, body, problem) &&
-           take_thinking(job, body, problem) && refuse_others(body, problem);
+           take_thinking(job, body, problem);
 }
 
 bool serve_anthropic_parse(serve_job *job, px_json body, serve_problem *problem)

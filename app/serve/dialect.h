@@ -4,9 +4,10 @@
  *
  * A call is one HTTP request. Routes (a table; serve_routes_* of each dialect) say what it becomes:
  *   answer  an immediate answer: GET /v1/models, GET /metrics
- *   job     the body is JSON; parse makes a job of it, the engine answers
+ *   job     parse makes a job of the body, the engine answers
  *   work    a thread of its own writes the answer piece by piece: POST /api/pull
  *   take    the body is not JSON and is handed over as it comes: POST /api/blobs/...; then answer
+ * A route with `known` has a body of JSON, which is read and held against that table before.
  *
  * Threads: parse, whole, answer and error run on an HTTP thread and should take milliseconds;
  * begin, event and end run on the engine thread and must only write into `out`; work may block.
@@ -15,6 +16,7 @@
 #define PITH_SERVE_DIALECT_H
 
 #include "serve/job.h"
+#include "serve/known.h"
 
 typedef struct serve_server serve_server;
 
@@ -48,6 +50,7 @@ typedef struct serve_call {
     px_str rest;      // what a trailing '*' of the pattern stood for, percent signs resolved
     const char *body; // JSON text or any; NULL when empty
     size_t body_len;
+    px_json json;   // the body, an object, where the route says what is known of it
     serve_key *key; // of the client, or NULL
     void *user;     // of take: its own state
     void *connection;
@@ -91,6 +94,7 @@ typedef struct serve_route {
     serve_work_fn work;
     serve_take_fn take;
     void (*free_user)(void *user); // of take
+    const serve_known *known;      // members of the body, which is JSON; NULL: there is none
     bool open;                     // needs no API key: /health, the page
 } serve_route;
 

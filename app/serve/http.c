@@ -20,6 +20,7 @@ typedef struct exchange {
     char allow[64];
     char origin[256]; // that may read the answer, or ""
     serve_problem problem;
+    serve_warnings told;
     serve_job *job;
     serve_out out; // of work
     bool has_out, entered, submitted, waiting, head_done, is_head;
@@ -78,6 +79,8 @@ static void add_common(const exchange *x, struct MHD_Response *r)
         MHD_add_response_header(r, "Access-Control-Expose-Headers", "*");
     }
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (x->told.text[0])
+        MHD_add_response_header(r, "X-Pith-Warning", x->told.text);
     if (x->job) { /* OpenAI's clients read the one, Anthropic's the other */
         MHD_add_response_header(r, "X-Request-Id", x->job->tag);
         MHD_add_response_header(r, "request-id", x->job->tag);
@@ -166,8 +169,6 @@ static enum MHD_Result send_stream(exchange *x, struct MHD_Connection *c, const 
 static void begin_job(exchange *x)
 {
     serve_server *s = x->call.server;
-    px_json body;
-    pith_error err = {0};
     serve_job *job = serve_job_new(x->route->dialect);
     if (!job) {
         serve_refuse(&x->problem, 503, NULL, "out of memory for the request");
@@ -178,15 +179,9 @@ static void begin_job(exchange *x)
     job->accepted = x->started;
     job->body = x->body; // the job may outlive the connection
     x->body = (px_buf){0};
-    bool ok = px_json_check("body", job->body.data ? job->body.data : "", job->body.len, &body,
-                            &err) == PITH_OK ||
-              serve_refuse(&x->problem, 400, NULL, "the body is not JSON: %s", err.text);
-    if (ok && px_json_type_of(body) != PX_JSON_OBJECT)
-        ok = serve_refuse(&x->problem, 400, NULL, "the body is %s, expected an object",
-                          px_json_type_name(px_json_type_of(body)));
-    ok = ok && x->route->dialect->parse(job, body, &x->problem) &&
-         serve_prepare(s->models, job, &x->problem) &&
-         (!x->route->dialect->check || x->route->dialect->check(s, job, &x->problem));
+    bool ok = x->route->dialect->parse(job, x->call.json, &x->problem) &&
+              serve_prepare(s->models, job, &x->problem) &&
+              (!x->route->dialect->check || x->route->dialect->check(s, job, &x->problem));
     x->entered = ok && serve_key_enter(job->key, serve_now(), &x->problem);
     if (ok && !x->entered)
         serve_metrics_count(s->metrics, SERVE_COUNT_LIMITED);
@@ -376,6 +371,15 @@ static void receive(exchange *x, const char *data, size_t n)
     }
 }
 
+static void read_body(exchange *x)
+{
+    serve_known_read(x->route->known, x->body.data, x->body.len, &x->call.json, &x->told,
+                     &x->problem);
+    if (x->told.text[0])
+        serve_log_note(x->call.server, "warning: %s %s: %s", x->method, x->route->path,
+                       x->told.text);
+}
+
 static enum MHD_Result dispatch(exchange *x, struct MHD_Connection *c)
 {
     const serve_route *route = x->route;
@@ -383,6 +387,8 @@ static enum MHD_Result dispatch(exchange *x, struct MHD_Connection *c)
         return send_preflight(x, c);
     x->call.body = x->body.data;
     x->call.body_len = x->body.len;
+    if (!x->problem.http && route->known)
+        read_body(x);
     if (!x->problem.http && route->job)
         begin_job(x);
     else if (!x->problem.http && route->work)

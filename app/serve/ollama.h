@@ -24,8 +24,18 @@ typedef struct serve_ollama_state {
     bool tells_context;
     bool wants_logprobs;
     int64_t num_ctx; // as asked for; 0: not
-    px_str unknown;  // names of options that nobody knows, or empty
 } serve_ollama_state;
+
+/* ollama_known.c */
+extern const serve_known serve_ollama_known_chat;
+extern const serve_known serve_ollama_known_generate;
+extern const serve_known serve_ollama_known_embed;
+extern const serve_known serve_ollama_known_embeddings;
+extern const serve_known serve_ollama_known_show;
+extern const serve_known serve_ollama_known_pull;
+extern const serve_known serve_ollama_known_copy;
+extern const serve_known serve_ollama_known_delete;
+extern const serve_known serve_ollama_known_create;
 
 bool serve_ollama_parse_generate(serve_job *job, px_json body, serve_problem *problem);
 bool serve_ollama_parse_chat(serve_job *job, px_json body, serve_problem *problem);
@@ -41,6 +51,10 @@ void serve_ollama_whole(serve_job *job, px_buf *out);
 void serve_ollama_whole_embed(serve_job *job, px_buf *out);
 void serve_ollama_whole_embeddings(serve_job *job, px_buf *out);
 void serve_ollama_error(const serve_problem *problem, px_buf *out);
+
+/* Appends the model's name from the body: of `member`, or for "model" of "name" as of old. */
+bool serve_ollama_name(const serve_call *call, const char *member, px_buf *name,
+                       serve_problem *problem);
 
 /* Immediate answers. */
 bool serve_ollama_version(serve_call *call, serve_answer *answer, serve_problem *problem);

@@ -342,25 +342,13 @@ static void put_shown(px_buf *out, const serve_model *model, const pith_model_in
 
 bool serve_ollama_show(serve_call *call, serve_answer *answer, serve_problem *problem)
 {
-    px_json body, name;
     px_buf text = {0};
-    pith_error err = {0};
     serve_model *model = NULL;
     store_model m = {0};
     pith_model_info info = PITH_INIT(pith_model_info);
     bool verbose = false;
-    bool ok = px_json_check("the body", call->body ? call->body : "", call->body_len, &body,
-                            &err) == PITH_OK ||
-              serve_refuse_error(problem, 400, &err);
-    if (ok) {
-        name = serve_member(body, "model");
-        name = name.at ? name : serve_member(body, "name");
-        ok = serve_text_of(name, &text, "model", problem) &&
-             serve_get_bool(body, "verbose", &verbose, problem);
-    }
-    if (ok && text.len == 0)
-        ok = serve_refuse(problem, 400, "model", "'model' is required");
-    if (ok)
+    if (serve_ollama_name(call, "model", &text, problem) &&
+        serve_get_bool(call->json, "verbose", &verbose, problem))
         model = serve_models_take(call->server->models, text.data, problem);
     if (model) {
         row r = {.name = model->name,

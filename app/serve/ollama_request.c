@@ -13,27 +13,6 @@
 
 /* ------------------------------------------------------------------ options */
 
-/* Settings of Ollama's runner that have no meaning here: the server's own decide. */
-static const char *const IDLE[] = {
-    "num_batch",
-    "num_gpu",
-    "main_gpu",
-    "use_mmap",
-    "num_thread",
-    "numa",
-    "low_vram",
-    "f16_kv",
-    "vocab_only",
-    "use_mlock",
-    "logits_all",
-    "embedding_only",
-    "penalize_newline",
-    "draft_num_predict",
-    "num_gqa",
-    "rope_frequency_base",
-    "rope_frequency_scale",
-};
-
 static const struct {
     const char *name;
     serve_knob knob;
@@ -52,71 +31,36 @@ static const struct {
     {"mirostat_eta", SERVE_MIROSTAT_ETA},
 };
 
-static bool is_idle(px_json key)
-{
-    for (size_t i = 0; i < sizeof IDLE / sizeof *IDLE; i++)
-        if (serve_is(key, IDLE[i]))
-            return true;
-    return false;
-}
-
-/* One option by its name; *known says whether it has one. */
-static bool take_option(serve_job *job, px_json options, px_json key, bool *known,
-                        serve_problem *problem)
+static bool take_limits(serve_job *job, px_json options, serve_problem *problem)
 {
     serve_request *r = &job->request;
     serve_ollama_state *s = job->state;
-    *known = true;
-    for (size_t i = 0; i < sizeof KNOBS / sizeof *KNOBS; i++)
-        if (serve_is(key, KNOBS[i].name))
-            return serve_get_knob(job, options, KNOBS[i].name, KNOBS[i].knob, problem);
-    if (serve_is(key, "num_ctx"))
-        return serve_get_int(options, "num_ctx", 0, 1 << 26, &s->num_ctx, problem);
-    if (serve_is(key, "num_predict"))
-        return serve_get_int(options, "num_predict", -2, 1 << 26, &r->max_tokens, problem);
-    if (serve_is(key, "num_keep")) {
-        int64_t n = r->n_keep;
-        bool ok = serve_get_int(options, "num_keep", -1, 1 << 26, &n, problem);
-        r->n_keep = (int32_t)(n < 0 ? 1 << 26 : n);
-        return ok;
-    }
-    if (serve_is(key, "seed")) {
-        int64_t n = -1;
-        bool ok = serve_get_int(options, "seed", INT64_MIN, INT64_MAX, &n, problem);
-        r->seed = n < 0 ? PITH_SEED_RANDOM : (uint64_t)n;
-        return ok;
-    }
-    if (serve_is(key, "stop"))
-        return serve_get_stops(job, options, "stop", SERVE_MAX_STOPS, problem);
-    *known = is_idle(key);
-    return true;
+    int64_t keep = r->n_keep, seed = -1;
+    if (!serve_get_int(options, "num_ctx", 0, 1 << 26, &s->num_ctx, problem) ||
+        !serve_get_int(options, "num_predict", -2, 1 << 26, &r->max_tokens, problem) ||
+        !serve_get_int(options, "num_keep", -1, 1 << 26, &keep, problem) ||
+        !serve_get_int(options, "seed", INT64_MIN, INT64_MAX, &seed, problem))
+        return false;
+    r->n_keep = (int32_t)(keep < 0 ? 1 << 26 : keep);
+    r->seed = seed < 0 ? PITH_SEED_RANDOM : (uint64_t)seed;
+    return serve_get_stops(job, options, "stop", SERVE_MAX_STOPS, problem);
 }
 
 static bool take_options(serve_job *job, px_json body, serve_problem *problem)
 {
-    serve_ollama_state *s = job->state;
-    px_json options = serve_member(body, "options"), key, value;
-    px_buf unknown = {0};
-    bool ok = true, known;
+    px_json options = serve_member(body, "options");
     if (!options.at)
         return true;
     if (px_json_type_of(options) != PX_JSON_OBJECT)
         return serve_refuse_type(problem, "options", options, "an object");
-    px_json_walk walk = px_json_each(options);
-    while (ok && px_json_next(&walk, &key, &value)) {
-        ok = take_option(job, options, key, &known, problem);
-        if (!ok) {
-            char text[sizeof problem->text];
-            snprintf(text, sizeof text, "options: %.1000s", problem->text);
-            memcpy(problem->text, text, sizeof text);
-        } else if (!known && unknown.len < 400) {
-            px_buf_printf(&unknown, "%s%.*s", unknown.len ? ", " : "",
-                          PX_STR_ARG(serve_slice(key)));
-        }
+    bool ok = take_limits(job, options, problem);
+    for (size_t i = 0; ok && i < sizeof KNOBS / sizeof *KNOBS; i++)
+        ok = serve_get_knob(job, options, KNOBS[i].name, KNOBS[i].knob, problem);
+    if (!ok) {
+        char text[sizeof problem->text];
+        snprintf(text, sizeof text, "options: %.1000s", problem->text);
+        memcpy(problem->text, text, sizeof text);
     }
-    if (ok && unknown.len > 0 && !unknown.failed)
-        ok = serve_copy(job, unknown.data, unknown.len, &s->unknown, problem);
-    px_buf_clear(&unknown);
     return ok;
 }
 
@@ -212,9 +156,6 @@ static bool begin(serve_job *job, px_json body, serve_problem *problem)
     r->n = 1;
     r->max_tokens = -1;
     r->n_keep = 4;
-    if (px_json_type_of(body) != PX_JSON_OBJECT)
-        return serve_refuse(problem, 400, NULL, "the body is %s, expected an object",
-                            px_json_type_name(px_json_type_of(body)));
     if (!serve_get_text(job, body, "model", &r->model, problem))
         return false;
     if (r->model.len == 0)
@@ -503,8 +444,6 @@ bool serve_ollama_check(serve_server *server, serve_job *job, serve_problem *pro
     if (s->thinks && !(pith_model_capabilities(job->model->model) & PITH_CAN_THINK))
         return serve_refuse(problem, 400, "think",
                             "\"%s\" does not support thinking; leave 'think' out", r->model.data);
-    if (s->unknown.len > 0)
-        serve_log_note(server, "options that are not known were left out: %s", s->unknown.data);
     int64_t most = server->options.runner.n_ctx;
     if (most == 0)
         most = job->model->info.n_ctx_train;

@@ -11,17 +11,12 @@
 
 /* ------------------------------------------------------------------ bodies */
 
-/* The body as an object, and the model's name in it, under its new or its old member. */
-static bool read_body(const serve_call *call, const char *member, px_json *body, px_buf *name,
-                      serve_problem *problem)
+bool serve_ollama_name(const serve_call *call, const char *member, px_buf *name,
+                       serve_problem *problem)
 {
-    pith_error err = {0};
-    if (px_json_check("the body", call->body ? call->body : "", call->body_len, body, &err) !=
-        PITH_OK)
-        return serve_refuse_error(problem, 400, &err);
-    px_json v = serve_member(*body, member);
+    px_json v = serve_member(call->json, member);
     if (!v.at && strcmp(member, "model") == 0)
-        v = serve_member(*body, "name");
+        v = serve_member(call->json, "name");
     if (px_json_type_of(v) != PX_JSON_STRING)
         return serve_refuse_type(problem, member, v, "a model's name");
     return serve_text_of(v, name, member, problem) &&
@@ -128,13 +123,12 @@ bool serve_ollama_pull(serve_call *call, serve_out *out, serve_problem *problem)
 {
     progress p = {.out = out, .stream = true};
     px_buf name = {0};
-    px_json body;
     pith_error err = {0};
     const store_root *store = store_of(call, problem);
     store_job job = {.progress = on_progress, .user = &p};
-    bool ok = store && read_body(call, "model", &body, &name, problem) &&
-              serve_get_bool(body, "stream", &p.stream, problem) &&
-              serve_get_bool(body, "insecure", &job.insecure, problem);
+    bool ok = store && serve_ollama_name(call, "model", &name, problem) &&
+              serve_get_bool(call->json, "stream", &p.stream, problem) &&
+              serve_get_bool(call->json, "insecure", &job.insecure, problem);
     if (ok)
         ok = end_work(&p, store_pull(store, name.data, &job, NULL, &err), &err, problem);
     px_buf_clear(&name);
@@ -146,13 +140,12 @@ bool serve_ollama_create(serve_call *call, serve_out *out, serve_problem *proble
     static const char *const OURS[] = {"model", "name", "stream", "path"};
     progress p = {.out = out, .stream = true};
     px_buf name = {0};
-    px_json body;
     json_t *recipe = NULL;
     pith_error err = {0};
     const store_root *store = store_of(call, problem);
     store_job job = {.progress = on_progress, .user = &p};
-    bool ok = store && read_body(call, "model", &body, &name, problem) &&
-              serve_get_bool(body, "stream", &p.stream, problem);
+    bool ok = store && serve_ollama_name(call, "model", &name, problem) &&
+              serve_get_bool(call->json, "stream", &p.stream, problem);
     if (ok) {
         recipe = json_loadb(call->body, call->body_len, 0, NULL);
         ok = recipe != NULL || serve_refuse_memory(problem);
@@ -173,11 +166,10 @@ bool serve_ollama_create(serve_call *call, serve_out *out, serve_problem *proble
 bool serve_ollama_copy(serve_call *call, serve_answer *answer, serve_problem *problem)
 {
     px_buf from = {0}, to = {0};
-    px_json body;
     pith_error err = {0};
     const store_root *store = store_of(call, problem);
-    bool ok = store && read_body(call, "source", &body, &from, problem) &&
-              read_body(call, "destination", &body, &to, problem);
+    bool ok = store && serve_ollama_name(call, "source", &from, problem) &&
+              serve_ollama_name(call, "destination", &to, problem);
     if (ok && store_copy(store, from.data, to.data, &err) != PITH_OK)
         ok = refuse_store(problem, &err);
     answer->type = NULL;
@@ -189,10 +181,9 @@ bool serve_ollama_copy(serve_call *call, serve_answer *answer, serve_problem *pr
 bool serve_ollama_delete(serve_call *call, serve_answer *answer, serve_problem *problem)
 {
     px_buf name = {0};
-    px_json body;
     pith_error err = {0};
     const store_root *store = store_of(call, problem);
-    bool ok = store && read_body(call, "model", &body, &name, problem);
+    bool ok = store && serve_ollama_name(call, "model", &name, problem);
     if (ok && store_remove(store, name.data, NULL, &err) != PITH_OK)
         ok = refuse_store(problem, &err);
     answer->type = NULL;

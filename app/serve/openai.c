@@ -58,33 +58,52 @@ static bool answer_model(serve_call *call, serve_answer *answer, serve_problem *
                         PX_STR_ARG(call->rest));
 }
 
+#define RERANK(where)                                                     \
+    {                                                                     \
+        .method = "POST", .path = where, .dialect = &serve_openai_rerank, \
+        .known = &serve_openai_known_rerank, .job = true                  \
+    }
+
 const serve_route *serve_routes_openai(int *n)
 {
     static const serve_route ROUTES[] = {
         {.method = "POST",
          .path = "/v1/chat/completions",
          .dialect = &serve_openai_chat,
+         .known = &serve_openai_known_chat,
          .job = true},
-        {.method = "POST", .path = "/v1/completions", .dialect = &serve_openai_text, .job = true},
-        {.method = "POST", .path = "/v1/embeddings", .dialect = &serve_openai_embed, .job = true},
-        {.method = "POST", .path = "/v1/rerank", .dialect = &serve_openai_rerank, .job = true},
-        {.method = "POST", .path = "/v2/rerank", .dialect = &serve_openai_rerank, .job = true},
-        {.method = "POST", .path = "/rerank", .dialect = &serve_openai_rerank, .job = true},
+        {.method = "POST",
+         .path = "/v1/completions",
+         .dialect = &serve_openai_text,
+         .known = &serve_openai_known_text,
+         .job = true},
+        {.method = "POST",
+         .path = "/v1/embeddings",
+         .dialect = &serve_openai_embed,
+         .known = &serve_openai_known_embed,
+         .job = true},
+        RERANK("/v1/rerank"),
+        RERANK("/v2/rerank"),
+        RERANK("/rerank"),
         {.method = "POST",
          .path = "/tokenize",
          .dialect = &serve_openai_chat,
+         .known = &serve_openai_known_tokenize,
          .answer = serve_openai_tokenize},
         {.method = "POST",
          .path = "/detokenize",
          .dialect = &serve_openai_chat,
+         .known = &serve_openai_known_detokenize,
          .answer = serve_openai_detokenize},
         {.method = "POST",
          .path = "/apply-template",
          .dialect = &serve_openai_chat,
+         .known = &serve_openai_known_chat,
          .answer = serve_openai_template},
         {.method = "POST",
          .path = "/v1/chat/completions/input_tokens",
          .dialect = &serve_openai_chat,
+         .known = &serve_openai_known_chat,
          .answer = serve_openai_count},
         {.method = "GET",
          .path = "/v1/models",

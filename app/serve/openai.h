@@ -12,6 +12,14 @@ extern const serve_dialect serve_openai_text;
 extern const serve_dialect serve_openai_embed;
 extern const serve_dialect serve_openai_rerank;
 
+/* openai_known.c */
+extern const serve_known serve_openai_known_chat;
+extern const serve_known serve_openai_known_text;
+extern const serve_known serve_openai_known_embed;
+extern const serve_known serve_openai_known_rerank;
+extern const serve_known serve_openai_known_tokenize;
+extern const serve_known serve_openai_known_detokenize;
+
 /* Routes with an immediate answer: /tokenize, /detokenize, /apply-template and the counting of a
  * chat's tokens. */
 bool serve_openai_tokenize(serve_call *call, serve_answer *answer, serve_problem *problem);
@@ -26,9 +34,6 @@ void serve_openai_model(const serve_job *job, px_buf *out);
 bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem);
 /* response_format, structured_outputs and their kin -> request.format. */
 bool serve_openai_format(serve_job *job, px_json body, serve_problem *problem);
-/* Refuses fields that would change the answer and are not there, unless they are null or neutral.
- */
-bool serve_openai_refuse(px_json body, serve_problem *problem);
 /* {"prompt_tokens":...} */
 void serve_openai_usage(const serve_job *job, px_buf *out);
 /* ,"timings":{...} */

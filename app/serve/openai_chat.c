@@ -73,6 +73,21 @@ static bool get_logprobs(serve_job *job, px_json body, serve_problem *problem)
     return true;
 }
 
+/* As llama-server has it: "none" leaves thoughts in the content as the model wrote them. */
+static bool get_reasoning_format(serve_job *job, px_json body, serve_problem *problem)
+{
+    px_json v = px_json_find(body, "reasoning_format");
+    if (px_json_is(v, px_str_of("none")))
+        job->request.keep_reasoning = true;
+    else if (px_json_type_of(v) > PX_JSON_NULL && !px_json_is(v, px_str_of("auto")) &&
+             !px_json_is(v, px_str_of("deepseek")))
+        return serve_refuse(problem, 400, "reasoning_format",
+                            "'reasoning_format' is %.*s, expected \"auto\" (thoughts in "
+                            "'reasoning_content') or \"none\" (in 'content')",
+                            PX_STR_ARG(serve_slice(v)));
+    return true;
+}
+
 static bool get_template(serve_job *job, px_json body, serve_problem *problem)
 {
     serve_request *r = &job->request;
@@ -90,7 +105,12 @@ static bool get_template(serve_job *job, px_json body, serve_problem *problem)
         return false;
     if (px_str_is(r->effort, "none"))
         r->think = 0;
-    return true;
+    if (!generation && !r->continue_final)
+        return serve_refuse(
+            problem, 400, "add_generation_prompt",
+            "'add_generation_prompt' is false: an answer is what is asked for here; "
+            "leave it out, or set 'continue_final_message'");
+    return get_reasoning_format(job, body, problem);
 }
 
 static bool parse(serve_job *job, px_json body, serve_problem *problem)

@@ -152,48 +152,8 @@ bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem)
     r->deadline = most_ms / 1e3;
     serve_openai_state *state = job->state;
     px_json options = px_json_find(body, "stream_options");
-    ok = ok && serve_get_bool(options, "include_usage", &state->include_usage, problem) &&
-         serve_get_bool(body, "timings_per_token", &state->timings, problem);
-    return ok && serve_openai_refuse(body, problem);
-}
-
-/* Whether the value says the same as leaving the field out. */
-static bool is_neutral(px_json v, const char *neutral)
-{
-    px_json_type type = px_json_type_of(v);
-    bool flag = true;
-    double x = 1;
-    px_str text = serve_slice(v);
-    if (type == PX_JSON_NONE || type == PX_JSON_NULL)
-        return true;
-    if ((type == PX_JSON_ARRAY || type == PX_JSON_OBJECT) && px_json_count(v) == 0)
-        return true;
-    if (px_json_get_bool(v, &flag) && !flag)
-        return true;
-    return (neutral && (px_str_is(text, neutral) || px_json_is(v, px_str_of(neutral)))) ||
-           (px_json_get_double(v, &x) && neutral && strcmp(neutral, "0") == 0 && x == 0);
-}
-
-bool serve_openai_refuse(px_json body, serve_problem *problem)
-{
-    static const struct {
-        const char *name, *neutral, *instead;
-    } REFUSED[] = {
-        {"functions", NULL, "use 'tools'"},
-        {"function_call", "none", "use 'tool_choice'"},
-        {"audio", NULL, "only text is written here"},
-        {"modalities", "[\"text\"]", "only text is written here"},
-        {"prediction", NULL, "guessing ahead needs no help here"},
-        {"web_search_options", NULL, "there is no web search here"},
-        {"dynatemp_range", "0", "a temperature that changes is not known here"},
-        {"id_slot", "-1", "there are no slots: prefixes are found by themselves"},
-        {"return_progress", NULL, "it is not known here"},
-    };
-    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++)
-        if (!is_neutral(px_json_find(body, REFUSED[i].name), REFUSED[i].neutral))
-            return serve_refuse(problem, 400, REFUSED[i].name, "'%s' is not supported: %s",
-                                REFUSED[i].name, REFUSED[i].instead);
-    return true;
+    return ok && serve_get_bool(options, "include_usage", &state->include_usage, problem) &&
+           serve_get_bool(body, "timings_per_token", &state->timings, problem);
 }
 
 /* ---- writing */

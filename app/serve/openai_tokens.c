@@ -1,37 +1,17 @@
 /* openai_tokens: POST /tokenize, /detokenize, /apply-template as llama-server has them (and vLLM's
  * /tokenize), and the counting of a chat's tokens. They need no engine. */
 #include "base/mem.h"
+#include "serve/count.h"
 #include "serve/openai.h"
 #include "serve/prepare.h"
 #include "serve/server.h"
+#include "serve/turns.h"
 
 #include <string.h>
 
-/* A job that is never submitted: its request and its model. */
-static serve_job *new_job(serve_call *call, const serve_dialect *dialect, px_json *body,
-                          serve_problem *problem)
+static bool take_model(serve_call *call, serve_job *job, serve_problem *problem)
 {
-    pith_error err = {0};
-    serve_job *job = serve_job_new(dialect);
-    if (!job) {
-        serve_refuse(problem, 503, NULL, "out of memory for the request");
-        return NULL;
-    }
-    bool ok = px_json_check("body", call->body ? call->body : "", call->body_len, body, &err) ==
-                  PITH_OK ||
-              serve_refuse(problem, 400, NULL, "the body is not JSON: %s", err.text);
-    if (ok && px_json_type_of(*body) != PX_JSON_OBJECT)
-        ok = serve_refuse(problem, 400, NULL, "the body is %s, expected an object",
-                          px_json_type_name(px_json_type_of(*body)));
-    if (ok)
-        return job;
-    serve_job_leave(job);
-    return NULL;
-}
-
-static bool take_model(serve_call *call, serve_job *job, px_json body, serve_problem *problem)
-{
-    if (!serve_get_text(job, body, "model", &job->request.model, problem))
+    if (!serve_get_text(job, call->json, "model", &job->request.model, problem))
         return false;
     job->model = serve_models_take(call->server->models, job->request.model.data, problem);
     if (job->model && !pith_model_tokenizer(job->model->model))
@@ -57,19 +37,18 @@ static void put_tokens(const serve_job *job, const int32_t *ids, int64_t n, bool
     }
 }
 
-static bool tokenize(serve_call *call, serve_job *job, px_json body, px_buf *out,
-                     serve_problem *problem)
+static bool tokenize(serve_call *call, serve_job *job, px_buf *out, serve_problem *problem)
 {
     bool special = false, parse = true, pieces = false;
     px_str text = {"", 0};
-    bool vllm = px_json_type_of(px_json_find(body, "prompt")) == PX_JSON_STRING;
-    if (!take_model(call, job, body, problem) ||
-        !serve_get_text(job, body, vllm ? "prompt" : "content", &text, problem) ||
-        !serve_get_bool(body, vllm ? "add_special_tokens" : "add_special", &special, problem) ||
-        !serve_get_bool(body, "parse_special", &parse, problem) ||
-        !serve_get_bool(body, "with_pieces", &pieces, problem))
+    bool vllm = px_json_type_of(px_json_find(call->json, "prompt")) == PX_JSON_STRING;
+    if (!take_model(call, job, problem) ||
+        !serve_get_text(job, call->json, vllm ? "prompt" : "content", &text, problem) ||
+        !serve_get_bool(call->json, vllm ? "add_special_tokens" : "add_special", &special, problem) ||
+        !serve_get_bool(call->json, "parse_special", &parse, problem) ||
+        !serve_get_bool(call->json, "with_pieces", &pieces, problem))
         return false;
-    if (vllm && px_json_type_of(px_json_find(body, "add_special_tokens")) == PX_JSON_NONE)
+    if (vllm && px_json_type_of(px_json_find(call->json, "add_special_tokens")) == PX_JSON_NONE)
         special = true;
     pith_error err = {0};
     int64_t n = 0, cap = (int64_t)text.len + 8;
@@ -89,18 +68,17 @@ static bool tokenize(serve_call *call, serve_job *job, px_json body, px_buf *out
     return ok;
 }
 
-static bool detokenize(serve_call *call, serve_job *job, px_json body, px_buf *out,
-                       serve_problem *problem)
+static bool detokenize(serve_call *call, serve_job *job, px_buf *out, serve_problem *problem)
 {
     pith_error err = {0};
     pith_text text = {0};
-    if (!take_model(call, job, body, problem))
+    if (!take_model(call, job, problem))
         return false;
-    px_json tokens = px_json_find(body, "tokens");
+    px_json tokens = px_json_find(call->json, "tokens");
     if (px_json_type_of(tokens) != PX_JSON_ARRAY)
         return serve_refuse(problem, 400, "tokens", "'tokens' is %s, expected an array of numbers",
                             px_json_type_name(px_json_type_of(tokens)));
-    if (px_json_count(tokens) > 0 && !serve_get_inputs(job, body, "tokens", problem))
+    if (px_json_count(tokens) > 0 && !serve_get_inputs(job, call->json, "tokens", problem))
         return false;
     const serve_input *in = job->request.inputs;
     if (in && (!in->ids || job->request.n_inputs != 1))
@@ -120,10 +98,9 @@ static bool detokenize(serve_call *call, serve_job *job, px_json body, px_buf *o
     return true;
 }
 
-static bool apply_template(serve_call *call, serve_job *job, px_json body, px_buf *out,
-                           serve_problem *problem)
+static bool apply_template(serve_call *call, serve_job *job, px_buf *out, serve_problem *problem)
 {
-    if (!job->dialect->parse(job, body, problem) ||
+    if (!job->dialect->parse(job, call->json, problem) ||
         !serve_prepare(call->server->models, job, problem))
         return false;
     px_buf_puts(out, "{\"prompt\":");
@@ -132,24 +109,14 @@ static bool apply_template(serve_call *call, serve_job *job, px_json body, px_bu
     return true;
 }
 
-static bool count(serve_call *call, serve_job *job, px_json body, px_buf *out,
-                  serve_problem *problem)
-{
-    if (!job->dialect->parse(job, body, problem) ||
-        !serve_prepare(call->server->models, job, problem))
-        return false;
-    px_buf_printf(out, "{\"object\":\"response.input_tokens\",\"input_tokens\":%lld}",
-                  (long long)job->request.inputs[0].n_ids);
-    return true;
-}
+typedef bool (*token_fn)(serve_call *, serve_job *, px_buf *, serve_problem *);
 
-typedef bool (*token_fn)(serve_call *, serve_job *, px_json, px_buf *, serve_problem *);
-
+/* With a job that is never submitted: its request and its model. */
 static bool answer_with(token_fn fn, serve_call *call, serve_answer *answer, serve_problem *problem)
 {
-    px_json body;
-    serve_job *job = new_job(call, &serve_openai_chat, &body, problem);
-    bool ok = job && fn(call, job, body, &answer->body, problem);
+    serve_job *job = serve_job_new(&serve_openai_chat);
+    bool ok =
+        (job && fn(call, job, &answer->body, problem)) || (!job && serve_refuse_memory(problem));
     serve_job_leave(job);
     return ok;
 }
@@ -171,5 +138,10 @@ bool serve_openai_template(serve_call *call, serve_answer *answer, serve_problem
 
 bool serve_openai_count(serve_call *call, serve_answer *answer, serve_problem *problem)
 {
-    return answer_with(count, call, answer, problem);
+    int64_t n;
+    if (!serve_count_tokens(call, &serve_openai_chat, &n, problem))
+        return false;
+    px_buf_printf(&answer->body, "{\"object\":\"response.input_tokens\",\"input_tokens\":%lld}",
+                  (long long)n);
+    return true;
 }

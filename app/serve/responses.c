@@ -30,10 +30,15 @@ static bool answer_count(serve_call *call, serve_answer *answer, serve_problem *
 const serve_route *serve_routes_responses(int *n)
 {
     static const serve_route ROUTES[] = {
-        {.method = "POST", .path = "/v1/responses", .dialect = &RESPONSES, .job = true},
+        {.method = "POST",
+         .path = "/v1/responses",
+         .dialect = &RESPONSES,
+         .known = &serve_responses_known,
+         .job = true},
         {.method = "POST",
          .path = "/v1/responses/input_tokens",
          .dialect = &RESPONSES,
+         .known = &serve_responses_known,
          .answer = answer_count},
     };
     *n = (int)(sizeof ROUTES / sizeof *ROUTES);

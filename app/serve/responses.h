@@ -14,6 +14,9 @@
 
 enum { SERVE_MAX_ITEMS = 512 };
 
+/* responses_known.c: of both routes. */
+extern const serve_known serve_responses_known;
+
 typedef enum serve_item_kind {
     SERVE_ITEM_NONE,
     SERVE_ITEM_MESSAGE,

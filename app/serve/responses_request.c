@@ -340,25 +340,6 @@ static bool take_logprobs(serve_job *job, px_json body, serve_problem *problem)
     return true;
 }
 
-static bool refuse_others(px_json body, serve_problem *problem)
-{
-    static const char *const NAMES[] = {"previous_response_id", "conversation", "prompt",
-                                        "context_management", "moderation"};
-    bool background = false;
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (serve_member(body, NAMES[i]).at)
-            return serve_refuse(
-                problem, 400, NAMES[i],
-                "'%s' needs a server that keeps responses, and pith keeps none; send "
-                "the whole conversation in 'input'",
-                NAMES[i]);
-    if (!serve_get_bool(body, "background", &background, problem))
-        return false;
-    return !background || serve_refuse(problem, 400, "background",
-                                       "'background' is true, but pith keeps no responses to be "
-                                       "fetched later; use \"stream\"");
-}
-
 static bool take_truncation(serve_job *job, px_json body, serve_problem *problem)
 {
     px_json v = serve_member(body, "truncation");
@@ -378,11 +359,8 @@ bool serve_responses_parse(serve_job *job, px_json body, serve_problem *problem)
     r->kind = SERVE_CHAT;
     r->n = 1;
     r->max_tokens = -1;
-    if (px_json_type_of(body) != PX_JSON_OBJECT)
-        return serve_refuse(problem, 400, NULL, "the body is %s, expected an object",
-                            px_json_type_name(px_json_type_of(body)));
     s->body = body;
-    return serve_get_text(job, body, "model", &r->model, problem) && refuse_others(body, problem) &&
+    return serve_get_text(job, body, "model", &r->model, problem) &&
            take_input(job, body, problem) && take_tools(job, body, problem) &&
            take_text(job, body, problem) && take_reasoning_config(job, body, problem) &&
            take_logprobs(job, body, problem) && take_truncation(job, body, problem) &&

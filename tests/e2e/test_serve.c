@@ -192,6 +192,47 @@ static void bodies(void **state)
     ends_well();
 }
 
+/* What nobody knows is told: in a header, whole answers and streams alike, and in the log. */
+static void unknown_fields_are_told(void **state)
+{
+    static const char *const PATHS[] = {"/v1/chat/completions", "/v1/messages", "/api/chat"};
+    (void)state;
+    start(NULL, NULL, NULL, NULL);
+    for (size_t i = 0; i < 3; i++)
+        for (int stream = 0; stream < 2; stream++) {
+            const char *body =
+                test_format("{\"model\":\"stories260K\",%s,\"stream\":%s,%s,\"temprature\":0,"
+                            "\"zz\\r\\nX-Evil: 1\":1}",
+                            SAY, stream ? "true" : "false",
+                            i < 2 ? "\"max_tokens\":1" : "\"options\":{\"num_predict\":1}");
+            test_reply r = test_http(server.port, "POST", PATHS[i], NULL, body);
+            assert_int_equal(r.status, 200);
+            const char *told = test_reply_header(&r, "X-Pith-Warning");
+            assert_non_null(told);
+            assert_string_equal(told,
+                                test_format("unknown field \"temprature\" ignored%s; unknown field "
+                                            "\"zz?r?nX-Evil: 1\" ignored",
+                                            i < 2 ? ": did you mean \"temperature\"?" : ""));
+            assert_null(test_reply_header(&r, "X-Evil"));
+            test_reply_free(&r);
+        }
+    test_reply r = test_http(server.port, "POST", "/v1/chat/completions", NULL,
+                             "{" SAY ",\"max_tokens\":1,\"user\":\"me\"}");
+    assert_int_equal(r.status, 200);
+    assert_null(test_reply_header(&r, "X-Pith-Warning"));
+    test_reply_free(&r);
+    r = test_http(server.port, "POST", "/v1/chat/completions", NULL,
+                  "{" SAY ",\"max_tokens\":1,\"functions\":[{}],\"foo\":1}");
+    assert_int_equal(r.status, 400);
+    assert_non_null(strstr(r.body, "'functions' is not supported: use 'tools'"));
+    assert_non_null(strstr(r.body, "\"param\":\"functions\""));
+    test_reply_free(&r);
+    const char *log = test_read(server.log, NULL);
+    assert_non_null(
+        strstr(log, " warning: POST /v1/messages: unknown field \"temprature\" ignored"));
+    ends_well();
+}
+
 static void hosts_and_origins(void **state)
 {
     (void)state;
@@ -555,6 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(methods_and_paths, stop),
         cmocka_unit_test_teardown(bodies, stop),
+        cmocka_unit_test_teardown(unknown_fields_are_told, stop),
         cmocka_unit_test_teardown(hosts_and_origins, stop),
         cmocka_unit_test_teardown(keys_and_their_limits, stop),
         cmocka_unit_test_teardown(who_leaves_is_cancelled, stop),

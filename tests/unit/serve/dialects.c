@@ -2,9 +2,10 @@
 #include "dialects.h"
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
-const serve_dialect *dialect_of(const char *path)
+const serve_route *route_of(const char *path)
 {
     static const serve_route *(*const ALL[])(int *n) = {
         serve_routes_openai, serve_routes_responses, serve_routes_anthropic, serve_routes_ollama};
@@ -12,8 +13,8 @@ const serve_dialect *dialect_of(const char *path)
         int n;
         const serve_route *routes = ALL[i](&n);
         for (int k = 0; k < n; k++)
-            if (strcmp(routes[k].path, path) == 0 && strcmp(routes[k].method, "POST") == 0)
-                return routes[k].dialect;
+            if (strcmp(routes[k].path, path) == 0 && strcmp(routes[k].method, "GET") != 0)
+                return &routes[k];
     }
     fail_msg("no route %s", path);
     return NULL;
@@ -22,15 +23,30 @@ const serve_dialect *dialect_of(const char *path)
 serve_job *job_of(const char *path, const char *body, bool *ok, serve_problem *problem)
 {
     px_json value;
-    pith_error err = {0};
-    const serve_dialect *dialect = dialect_of(path);
-    serve_job *job = serve_job_new(dialect);
+    serve_warnings warnings = {0};
+    const serve_route *route = route_of(path);
+    serve_job *job = serve_job_new(route->dialect);
     assert_non_null(job);
-    if (px_json_check("body", body, strlen(body), &value, &err) != PITH_OK)
-        fail_msg("the test's own body: %s", err.text);
     *problem = (serve_problem){0};
-    *ok = dialect->parse(job, value, problem);
+    *ok = serve_known_read(route->known, body, strlen(body), &value, &warnings, problem) &&
+          route->dialect->parse(job, value, problem);
     return job;
+}
+
+const char *told(const char *path, const char *body)
+{
+    static char text[2048];
+    px_json value;
+    serve_warnings warnings = {0};
+    serve_problem problem = {0};
+    bool ok =
+        serve_known_read(route_of(path)->known, body, strlen(body), &value, &warnings, &problem);
+    assert_int_equal(ok, problem.http == 0);
+    if (ok)
+        snprintf(text, sizeof text, "%s", warnings.text);
+    else
+        snprintf(text, sizeof text, "%d %s: %s", problem.http, problem.param, problem.text);
+    return text;
 }
 
 static void put_str(px_buf *out, const char *name, px_str text)

@@ -8,8 +8,11 @@
 #include "serve/dialect.h"
 #include "support/support.h"
 
-/* The dialect of the route POST path. Fails the case when there is none. */
-const serve_dialect *dialect_of(const char *path);
+/* The route of that path, not of GET. Fails the case when there is none. */
+const serve_route *route_of(const char *path);
+/* What is told of a body's members; "400 param: text" when one is refused. Lives till the next
+ * call. */
+const char *told(const char *path, const char *body);
 
 /* A job of this body; *problem is filled when it is refused. Free with serve_job_leave. */
 serve_job *job_of(const char *path, const char *body, bool *ok, serve_problem *problem);

@@ -224,7 +224,8 @@ static void anthropic_refusals(void **state)
          "\"tool\" or "
          "\"none\""},
         {ASK ",\"mcp_servers\":[{\"url\":\"x\"}]}",
-         "400 mcp_servers: 'mcp_servers' is a service of Anthropic's that pith does not have"},
+         "400 mcp_servers: 'mcp_servers' is not supported: it is a service of Anthropic's that "
+         "pith does not have; leave it out"},
     };
     CHECK("/v1/messages", ALL);
 }
@@ -273,13 +274,11 @@ static void responses(void **state)
          "chat model=m messages=[{\"role\":\"user\",\"content\":\"x\"}] think=0 logprobs top=1 "
          "format=schema schema={\"a\":1} overflow=truncate"},
         {"{\"model\":\"m\",\"input\":\"x\",\"previous_response_id\":\"resp_1\"}",
-         "400 previous_response_id: 'previous_response_id' needs a server that keeps responses, "
-         "and "
-         "pith keeps none; send the whole conversation in 'input'"},
+         "400 previous_response_id: 'previous_response_id' is not supported: it needs a server "
+         "that keeps responses, and pith keeps none; send the whole conversation in 'input'"},
         {"{\"model\":\"m\",\"input\":\"x\",\"background\":true}",
-         "400 background: 'background' is true, but pith keeps no responses to be fetched later; "
-         "use "
-         "\"stream\""},
+         "400 background: 'background' is not supported: pith keeps no responses to be fetched "
+         "later; use 'stream'"},
         {"{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"web_search\"}]}",
          "400 tools[0]: 'tools[0]' is of type \"web_search\", expected \"function\": pith has no "
          "tools "

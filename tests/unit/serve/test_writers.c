@@ -252,17 +252,17 @@ static void errors(void **state)
     (void)state;
     px_buf out = {0};
     serve_problem problem = {.http = 404, .text = "no \"m\""};
-    dialect_of("/v1/messages")->error(&problem, &out);
+    route_of("/v1/messages")->dialect->error(&problem, &out);
     assert_string_equal(out.data, "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\","
                                   "\"message\":\"no \\\"m\\\"\"},\"request_id\":null}");
     px_buf_reset(&out);
-    dialect_of("/api/chat")->error(&problem, &out);
+    route_of("/api/chat")->dialect->error(&problem, &out);
     assert_string_equal(out.data, "{\"error\":\"no \\\"m\\\"\"}");
     px_buf_reset(&out);
-    dialect_of("/api/pull")->broken(NULL, &problem, &out);
+    route_of("/api/pull")->dialect->broken(NULL, &problem, &out);
     assert_string_equal(out.data, "{\"error\":\"no \\\"m\\\"\"}\n");
     px_buf_reset(&out);
-    dialect_of("/v1/messages")->broken(NULL, &problem, &out);
+    route_of("/v1/messages")->dialect->broken(NULL, &problem, &out);
     assert_string_equal(
         out.data, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
                   "\"not_found_error\",\"message\":\"no \\\"m\\\"\"},\"request_id\":null}\n\n");
