@@ -454,9 +454,13 @@ void px_cache_extend(px_cache *p, uint64_t adapter_key, const int32_t *tokens, i
         px_kv_seq_truncate(seq, i * PAGE);
         px_kv_seq_share_page(seq, found);
     }
-    touch(p, at);
-    if (seq->n_tokens < most && seq->n_tokens / PAGE == i)
-        extend_by_copy(p, adapter_key, at, tokens, most, seq);
+    /* The last one found may have gone for room for the next, where the sequence has pages of its
+     * own up to there. */
+    if (at == NONE || p->nodes[at].n > 0) {
+        touch(p, at);
+        if (seq->n_tokens < most && seq->n_tokens / PAGE == i)
+            extend_by_copy(p, adapter_key, at, tokens, most, seq);
+    }
     if (seq->n_tokens > before)
         p->info.n_hits += (uint64_t)(seq->n_tokens - before);
 }

@@ -228,6 +228,16 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
+/* Notes that a file was used now: the clock by which the system stamps files stands still for
+ * milliseconds, in which many are written, and which of them are older matters. */
+static void stamp(int fd)
+{
+    struct timespec now[2];
+    clock_gettime(CLOCK_REALTIME, &now[0]);
+    now[1] = now[0];
+    (void)futimens(fd, now);
+}
+
 static bool write_page(const px_disk *d, const char *partial, const px_disk_page *what,
                        const void *page)
 {
@@ -240,6 +250,7 @@ static bool write_page(const px_disk *d, const char *partial, const px_disk_page
                 write_all(fd, what->tokens, (size_t)what->n_tokens * sizeof *what->tokens) &&
                 write_all(fd, page, d->options.page_bytes);
     int code = errno;
+    stamp(fd);
     fine = close(fd) == 0 && fine;
     if (!fine)
         errno = code;
@@ -332,7 +343,7 @@ bool px_disk_load(px_disk *d, const px_disk_page *what, void *page)
         return false;
     const char *wrong = read_page(d, fd, what, page);
     if (!wrong)
-        (void)futimens(fd, NULL); // used now
+        stamp(fd);
     close(fd);
     if (!wrong) {
         d->info.n_loaded++;

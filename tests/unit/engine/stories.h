@@ -72,6 +72,17 @@ static inline ids ids_of(const char *text)
     return out;
 }
 
+/* n tokens, repeatable; texts of different seeds differ from the first token on, mostly. */
+static inline ids text_of(uint64_t seed, int64_t n)
+{
+    ids out = {.n = n};
+    for (int64_t i = 0; i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        out.id[i] = 3 + (int32_t)(seed >> 33) % 500;
+    }
+    return out;
+}
+
 /* Pages of f32, for tests that compare logits: level avx512bf16 rounds f16 ones more coarsely in
  * long steps than in short ones (golden-kv). */
 static inline pith_engine_options engine_options(int64_t n_ctx)
@@ -89,6 +100,13 @@ static inline pith_engine *engine_with(pith_engine_options o)
     pith_engine *e;
     assert_ok(pith_engine_new(model, &o, &e, &err));
     return e;
+}
+
+static inline pith_engine_info info_of(const pith_engine *e)
+{
+    pith_engine_info info = PITH_INIT(pith_engine_info);
+    assert_ok(pith_engine_get_info(e, &info, &err));
+    return info;
 }
 
 static inline pith_session *session_of(pith_engine *e, pith_overflow overflow, int32_t n_keep)

@@ -6,24 +6,6 @@
 
 enum { PAGE = 64 };
 
-static pith_engine_info info_of(const pith_engine *e)
-{
-    pith_engine_info info = PITH_INIT(pith_engine_info);
-    assert_ok(pith_engine_get_info(e, &info, &err));
-    return info;
-}
-
-/* n tokens, repeatable; texts of different seeds differ from the first token on, mostly. */
-static ids text_of(uint64_t seed, int64_t n)
-{
-    ids out = {.n = n};
-    for (int64_t i = 0; i < n; i++) {
-        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-        out.id[i] = 3 + (int32_t)(seed >> 33) % 500;
-    }
-    return out;
-}
-
 static pith_result answer(pith_session *s, const ids *context, int64_t n, said *out)
 {
     pith_request r = request(context, n, out);

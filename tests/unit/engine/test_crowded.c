@@ -25,13 +25,6 @@ typedef struct world {
     uint64_t most_bytes;
 } world;
 
-static pith_engine_info info_of(const pith_engine *e)
-{
-    pith_engine_info info = PITH_INIT(pith_engine_info);
-    assert_ok(pith_engine_get_info(e, &info, &err));
-    return info;
-}
-
 static int64_t below(world *w, int64_t n)
 {
     return (int64_t)test_random_below(&w->rng, (uint64_t)n);

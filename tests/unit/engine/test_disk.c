@@ -15,23 +15,6 @@
 
 enum { PAGE = 64, LENGTH = 300, PAGES = 4, HEADER = 56 };
 
-static pith_engine_info info_of(const pith_engine *e)
-{
-    pith_engine_info info = PITH_INIT(pith_engine_info);
-    assert_ok(pith_engine_get_info(e, &info, &err));
-    return info;
-}
-
-static ids text_of(uint64_t seed, int64_t n)
-{
-    ids out = {.n = n};
-    for (int64_t i = 0; i < n; i++) {
-        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-        out.id[i] = 3 + (int32_t)(seed >> 33) % 500;
-    }
-    return out;
-}
-
 static pith_engine *engine_at(const char *folder, uint64_t most_bytes)
 {
     pith_engine_options o = engine_options(512);
@@ -290,6 +273,44 @@ static void evicted_pages_come_back(void **state)
     pith_engine_free(e);
 }
 
+/* Of a prefix that two sessions computed at once the cache has one's pages; where room for the next
+ * page, which the folder has, costs just that page, the tree stays whole. */
+static void the_page_before_may_go_for_the_next(void **state)
+{
+    (void)state;
+    need_model();
+    const char *folder = test_temp("next");
+    pith_plan plan = PITH_INIT(pith_plan);
+    plan.n_ctx = 4 * PAGE;
+    plan.kv_type = "f32";
+    assert_ok(pith_model_plan(model, &plan, &err));
+    ids text = text_of(40, 3 * PAGE), other = text_of(41, 2 * PAGE);
+    pith_engine *e = engine_at(folder, 0);
+    answer(e, &text, NULL);
+    pith_engine_free(e);
+    pith_engine_options o = engine_options(512);
+    o.kv_dir = folder;
+    o.kv_bytes = plan.kv_bytes; // four pages
+    o.n_batch = 512;
+    e = engine_with(o);
+    pith_session *a = session_of(e, PITH_OVERFLOW_ERROR, 0);
+    pith_session *b = session_of(e, PITH_OVERFLOW_ERROR, 0);
+    pith_session *c = session_of(e, PITH_OVERFLOW_ERROR, 0);
+    pith_step_item items[] = {{.session = a, .tokens = text.id, .n = PAGE},
+                              {.session = b, .tokens = text.id, .n = PAGE},
+                              {.session = c, .tokens = other.id, .n = 2 * PAGE}};
+    assert_ok(pith_engine_step(e, items, 3, &err));
+    pith_session_free(a); // its page is the one that can go
+    assert_ok(pith_session_set(b, text.id, 2 * PAGE, 0, NULL, &err));
+    assert_int_equal(info_of(e).cache_tokens, 4 * PAGE);
+    assert_int_equal(files_in(folder).n, 3);
+    assert_ok(pith_engine_save_cache(e, &err)); // all pages, in the order of their use
+    assert_int_equal(files_in(folder).n, 5);
+    pith_session_free(b);
+    pith_session_free(c);
+    pith_engine_free(e);
+}
+
 /* A process that writes and evicts without end, killed somewhere. */
 static void write_till_killed(const char *folder, uint64_t most_bytes)
 {
@@ -381,10 +402,15 @@ static void misuse_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_saved_is_found),     cmocka_unit_test(what_is_foreign_is_not),
-        cmocka_unit_test(what_is_damaged_is_refused), cmocka_unit_test(the_folder_is_bounded),
-        cmocka_unit_test(evicted_pages_come_back),    cmocka_unit_test(killed_at_any_point),
-        cmocka_unit_test(a_full_disk_is_survived),    cmocka_unit_test(misuse_is_refused),
+        cmocka_unit_test(what_is_saved_is_found),
+        cmocka_unit_test(what_is_foreign_is_not),
+        cmocka_unit_test(what_is_damaged_is_refused),
+        cmocka_unit_test(the_folder_is_bounded),
+        cmocka_unit_test(evicted_pages_come_back),
+        cmocka_unit_test(killed_at_any_point),
+        cmocka_unit_test(the_page_before_may_go_for_the_next),
+        cmocka_unit_test(a_full_disk_is_survived),
+        cmocka_unit_test(misuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, close_model);
 }
