@@ -1288,6 +1288,62 @@ PITH_API pith_status pith_quantize(const char *in, const char *out, const char *
                                    const pith_quantize_options *options, pith_quantized *result,
                                    pith_error *err);
 
+/* ------------------------------------------------------------------ new models */
+
+typedef struct pith_tokenizer_training {
+    size_t size;
+    int32_t n_vocab;     /* tokens wanted, the 256 bytes and the special ones included; 0: 4096 */
+    const char *pre;     /* how text is cut into words, by its GGUF name; NULL: "gpt-2" */
+    int64_t least_count; /* pairs of tokens that occur less often stay two; 0: 2 */
+    const char *const *specials; /* control tokens, which get the ids from 0 */
+    int32_t n_specials;
+    const char *bos, *eos, *eot; /* which of them begin and end a text and end a turn; NULL: none */
+    bool add_bos;                /* bos goes before each text */
+    const char *chat_template;   /* Jinja source, or NULL */
+    pith_progress_fn progress;   /* bytes read, then tokens made: total says which */
+    void *user;
+} pith_tokenizer_training;
+
+typedef struct pith_tokenizer_trained {
+    size_t size;
+    int32_t n_vocab; /* fewer than asked for where the corpus gives no more */
+    int32_t n_merges;
+    uint64_t corpus_bytes; /* read */
+    uint64_t n_words;      /* different ones */
+} pith_tokenizer_trained;
+
+/* Makes a byte-level BPE tokenizer from text files, and writes it as a GGUF file with a vocabulary
+ * alone. Files are read in order, each for itself; invalid UTF-8 is passed over. The result depends
+ * on the bytes of the corpus and the options alone: the most frequent pair is merged first, and of
+ * equally frequent ones the one with the lower ids. result may be NULL. Errors: ARGUMENT,
+ * NOT_FOUND, LIMIT (too many different words), CANCELLED, IO, MEMORY. */
+PITH_API pith_status pith_tokenizer_train(const char *const *files, int32_t n_files,
+                                          const char *out, const pith_tokenizer_training *options,
+                                          pith_tokenizer_trained *result, pith_error *err);
+
+typedef struct pith_model_shape {
+    size_t size;
+    int32_t n_layers, width, n_heads, ffn; /* all must be given */
+    int32_t n_kv_heads;                    /* 0: as n_heads */
+    int32_t n_ctx;                         /* tokens of context; 0: 512 */
+    double rope_base;                      /* 0: 10000 */
+    bool untied;                           /* the output has a matrix of its own */
+    uint64_t seed;                         /* of the random weights */
+    double scale;                          /* their standard deviation; 0: 0.02 */
+    const char *name;                      /* general.name and others, or NULL */
+    const char *license, *description;
+    double temperature; /* what the file recommends for sampling, if has_temperature */
+    bool has_temperature;
+} pith_model_shape;
+
+/* Writes a model of the LLaMA architecture that knows nothing: random weights (f32), and the
+ * tokenizer and chat template of `tokenizer` (a GGUF file, or a folder). Matrices are drawn from a
+ * normal distribution, those that add to the residual stream divided by sqrt(2 n_layers); norms are
+ * 1. Training makes a model of it. Errors: ARGUMENT (a shape that does not fit), as
+ * pith_model_open, IO. */
+PITH_API pith_status pith_model_create(const char *tokenizer, const char *out,
+                                       const pith_model_shape *shape, pith_error *err);
+
 #ifdef __cplusplus
 }
 #endif

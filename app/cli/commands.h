@@ -22,6 +22,8 @@ int cli_cmd_list(int argc, char **argv);
 int cli_cmd_show(int argc, char **argv);
 int cli_cmd_rm(int argc, char **argv);
 int cli_cmd_cp(int argc, char **argv);
+int cli_cmd_tokenizer(int argc, char **argv);
+int cli_cmd_new(int argc, char **argv);
 int cli_cmd_import(int argc, char **argv);
 
 #endif

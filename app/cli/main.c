@@ -33,6 +33,8 @@ static const struct {
     {"show", cli_cmd_show, "what the store knows of a model"},
     {"cp", cli_cmd_cp, "give a model a second name"},
     {"rm", cli_cmd_rm, "remove a model and what only it uses"},
+    {"tokenizer", cli_cmd_tokenizer, "make a tokenizer from text"},
+    {"new", cli_cmd_new, "a model that knows nothing, to be trained"},
     {"advise", cli_cmd_advise, "which model fits this machine, and how fast it will be"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };

@@ -37,11 +37,14 @@
 #define PX_MAX_REPLY_CALLS 64    // calls that a grammar lets one answer make
 #define PX_MAX_REPLY_HEADS 64    // functions whose calls a grammar tells from text by their names
 
-#define PX_MAX_TEXT_BYTES  (256u << 20) // text handed to a tokenizer at once
-#define PX_MAX_WORD_BYTES  (64u << 20)  // part of it that has to be merged at once [a word: 10]
-#define PX_MAX_LORA_RANK   1024         // rank of an adapter's matrices [16]
-#define PX_MAX_ADAPTERS    16           // adapters of one session [1]
-#define PX_MAX_ADDED_BYTES 1024         // text of an added token [gemma: 93]
+#define PX_MAX_TEXT_BYTES     (256u << 20) // text handed to a tokenizer at once
+#define PX_MAX_WORD_BYTES     (64u << 20)  // part of it that has to be merged at once [a word: 10]
+#define PX_MAX_BPE_WORDS      (1u << 27) // different words of a corpus that a vocabulary is made of
+#define PX_MAX_BPE_WORD_BYTES 4096       // of one of them; longer ones are not counted [a word: 10]
+#define PX_MAX_BPE_MEMORY     ((size_t)4 << 30) // for their texts
+#define PX_MAX_LORA_RANK      1024              // rank of an adapter's matrices [16]
+#define PX_MAX_ADAPTERS       16                // adapters of one session [1]
+#define PX_MAX_ADDED_BYTES    1024              // text of an added token [gemma: 93]
 
 #define PX_MAX_GRAMMAR_BYTES  (4u << 20)   // text of a grammar or schema [the longest seen: 200 KB]
 #define PX_MAX_GRAMMAR_MEMORY (192u << 20) // while it is read

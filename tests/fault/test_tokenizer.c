@@ -4,6 +4,7 @@
 
 #include "format/source.h"
 #include "model/vocab.h"
+#include "text/bpe_train.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,31 @@ static void mini(void **state)
     px_tokenizer_free(tok);
 }
 
+/* Counting a corpus and training on it. */
+static pith_status train(void *ctx, pith_error *err)
+{
+    static const px_str special = {"<|end|>", 7};
+    px_vocab_def def = px_vocab_def_none();
+    px_bpe_words words;
+    px_bpe_vocab v = {0};
+    px_bpe_options o = {.size = 400, .specials = &special, .n_specials = 1};
+    assert_true(px_pretok_by_name(px_str_of("qwen2"), &def));
+    pith_status st = px_bpe_words_init(&words, &def, err);
+    if (st == PITH_OK)
+        st = px_bpe_words_add(&words, ctx, strlen(ctx), err);
+    if (st == PITH_OK)
+        st = px_bpe_train(&words, &o, &v, err);
+    px_bpe_words_clear(&words);
+    px_bpe_vocab_clear(&v);
+    return st;
+}
+
+static void training(void **state)
+{
+    (void)state;
+    test_fault_each(train, test_read(test_source("tests/golden/bpe/corpus.txt"), NULL), 300);
+}
+
 #define TEST_OF(name)                        \
     {                                        \
         name, mini, NULL, NULL, (void *)name \
@@ -115,8 +141,9 @@ static void mini(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_OF("bert"),   TEST_OF("llama"),   TEST_OF("mistral"), TEST_OF("roberta"),
-        TEST_OF("smollm"), TEST_OF("unigram"), TEST_OF("spm_bpe"), TEST_OF("spm_unigram"),
+        TEST_OF("bert"),    TEST_OF("llama"),       TEST_OF("mistral"),
+        TEST_OF("roberta"), TEST_OF("smollm"),      TEST_OF("unigram"),
+        TEST_OF("spm_bpe"), TEST_OF("spm_unigram"), cmocka_unit_test(training),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
