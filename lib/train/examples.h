@@ -3,8 +3,8 @@
  * dataset.c, consumed by pack.c and the trainer; knows neither files nor models.
  *
  * Token t of an example is learned when learn[t] is nonzero: the loss at position t - 1 has target
- * ids[t]. learn[0] is always 0. Ids are those of the model's tokenizer, special tokens placed as the
- * template prints them, with no BOS but the one that the template or the tokenizer gives.
+ * ids[t]. learn[0] is always 0. Ids are those of the model's tokenizer, special tokens placed as
+ * the template prints them, with no BOS but the one that the template or the tokenizer gives.
  */
 #ifndef PX_TRAIN_EXAMPLES_H
 #define PX_TRAIN_EXAMPLES_H
@@ -12,9 +12,9 @@
 #include "base/arena.h"
 
 typedef enum px_goal {
-    PX_GOAL_NEXT,   // learn the marked tokens
-    PX_GOAL_PAIR,   // examples 2i (chosen) and 2i + 1 (rejected) answer one prompt
-    PX_GOAL_LABEL   // good or bad, by px_example.good (KTO)
+    PX_GOAL_NEXT, // learn the marked tokens
+    PX_GOAL_PAIR, // examples 2i (chosen) and 2i + 1 (rejected) answer one prompt
+    PX_GOAL_LABEL // good or bad, by px_example.good (KTO)
 } px_goal;
 
 typedef struct px_example {
