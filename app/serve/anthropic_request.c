@@ -9,19 +9,11 @@
 
 /* ------------------------------------------------------------------ messages */
 
-/* What a turn is made of while its blocks are read. */
+/* A turn while its blocks are read. */
 typedef struct turn {
-    px_buf text, reasoning, calls;
-    int n_texts, n_calls;
+    serve_said said;
+    int n_texts;
 } turn;
-
-static void clear_turn(turn *t)
-{
-    px_buf_clear(&t->text);
-    px_buf_clear(&t->reasoning);
-    px_buf_clear(&t->calls);
-    *t = (turn){0};
-}
 
 /* {"type":"tool_use","id","name","input"} -> a call in OpenAI's form. */
 static bool take_call(turn *t, px_json block, const char *where, serve_problem *problem)
@@ -37,16 +29,7 @@ static bool take_call(turn *t, px_json block, const char *where, serve_problem *
         snprintf(member, sizeof member, "%.80s.input", where);
         return serve_refuse_type(problem, member, input, "an object");
     }
-    px_str id_text = serve_slice(id), name_text = serve_slice(name),
-           input_text = serve_slice(input);
-    px_buf_puts(&t->calls, t->n_calls++ == 0 ? "[" : ",");
-    px_buf_puts(&t->calls, "{\"type\":\"function\",\"id\":");
-    px_buf_put(&t->calls, id_text.data, id_text.len);
-    px_buf_puts(&t->calls, ",\"function\":{\"name\":");
-    px_buf_put(&t->calls, name_text.data, name_text.len);
-    px_buf_puts(&t->calls, ",\"arguments\":");
-    px_buf_put(&t->calls, input_text.data, input_text.len);
-    px_buf_puts(&t->calls, "}}");
+    serve_said_call(&t->said, serve_slice(id), serve_slice(name), serve_slice(input));
     return true;
 }
 
@@ -82,21 +65,12 @@ static bool take_result(serve_turns *turns, px_json block, const char *where,
 static bool flush(serve_turns *turns, turn *t, const char *role, bool even_empty,
                   serve_problem *problem)
 {
-    if (t->text.failed || t->reasoning.failed || t->calls.failed)
-        return serve_refuse_memory(problem);
-    if (t->n_texts == 0 && t->n_calls == 0 && t->reasoning.len == 0 && !even_empty)
+    const serve_said *said = &t->said;
+    if (t->n_texts == 0 && said->n_calls == 0 && said->reasoning.len == 0 &&
+        !said->reasoning.failed && !even_empty)
         return true;
-    serve_turns_open(turns, role);
-    serve_turns_text(turns, "content", t->text.data, t->text.len);
-    if (t->reasoning.len > 0)
-        serve_turns_text(turns, "reasoning_content", t->reasoning.data, t->reasoning.len);
-    if (t->n_calls > 0) {
-        px_buf_putc(&t->calls, ']');
-        serve_turns_json(turns, "tool_calls", (px_str){t->calls.data, t->calls.len});
-    }
-    serve_turns_close(turns);
-    clear_turn(t);
-    return true;
+    t->n_texts = 0;
+    return serve_said_give(&t->said, turns, role, problem);
 }
 
 static bool take_block(serve_turns *turns, turn *t, px_json block, bool assistant,
@@ -108,15 +82,15 @@ static bool take_block(serve_turns *turns, turn *t, px_json block, bool assistan
         return serve_refuse(problem, 400, where, "'%s' has no 'type'", where);
     if (serve_is(type, "text")) {
         if (t->n_texts++ > 0)
-            px_buf_putc(&t->text, '\n');
+            px_buf_putc(&t->said.text, '\n');
         snprintf(name, sizeof name, "%.80s.text", where);
-        return serve_text_of(px_json_find(block, "text"), &t->text, name, problem);
+        return serve_text_of(px_json_find(block, "text"), &t->said.text, name, problem);
     }
     if (assistant && serve_is(type, "tool_use"))
         return take_call(t, block, where, problem);
     if (assistant && serve_is(type, "thinking")) {
         snprintf(name, sizeof name, "%.80s.thinking", where);
-        return serve_text_of(px_json_find(block, "thinking"), &t->reasoning, name, problem);
+        return serve_text_of(px_json_find(block, "thinking"), &t->said.reasoning, name, problem);
     }
     if (assistant && serve_is(type, "redacted_thinking"))
         return true; /* unreadable to anyone but its maker, and never needed to go on */
@@ -147,7 +121,7 @@ static bool take_message(serve_turns *turns, px_json message, int i, bool *assis
     bool ok = true;
     if (px_json_type_of(content) == PX_JSON_STRING) {
         t.n_texts = 1;
-        ok = serve_text_of(content, &t.text, where, problem);
+        ok = serve_text_of(content, &t.said.text, where, problem);
     } else if (px_json_type_of(content) == PX_JSON_ARRAY) {
         px_json_walk walk = px_json_each(content);
         for (int k = 0; ok && px_json_next(&walk, NULL, &block); k++) {
@@ -159,7 +133,7 @@ static bool take_message(serve_turns *turns, px_json message, int i, bool *assis
         ok = serve_refuse_type(problem, where, content, "a string or an array of blocks");
     }
     ok = ok && flush(turns, &t, word, *assistant, problem);
-    clear_turn(&t);
+    serve_said_clear(&t.said);
     return ok;
 }
 
@@ -213,7 +187,6 @@ static bool take_tool(px_json tool, int i, px_buf *out, serve_problem *problem)
         return serve_refuse_type(problem, where, schema, "an object");
     }
     px_str text = serve_slice(name);
-    px_buf_puts(out, i == 0 ? "[" : ",");
     px_buf_puts(out, "{\"type\":\"function\",\"function\":{\"name\":");
     px_buf_put(out, text.data, text.len);
     if (about.at) {
@@ -262,24 +235,13 @@ static bool take_tool_choice(serve_job *job, px_json choice, serve_problem *prob
 
 static bool take_tools(serve_job *job, px_json body, serve_problem *problem)
 {
-    px_json tools = serve_member(body, "tools"), choice = serve_member(body, "tool_choice"), tool;
-    px_buf text = {0};
-    bool ok = true;
-    int n = 0;
-    if (tools.at && px_json_type_of(tools) != PX_JSON_ARRAY)
-        return serve_refuse_type(problem, "tools", tools, "an array");
-    px_json_walk walk = px_json_each(tools);
-    for (; ok && px_json_next(&walk, NULL, &tool); n++)
-        ok = take_tool(tool, n, &text, problem);
-    if (ok && n > 0) {
-        px_buf_putc(&text, ']');
-        ok = text.failed ? serve_refuse_memory(problem)
-                         : serve_copy(job, text.data, text.len, &job->request.tools, problem);
-    }
-    px_buf_clear(&text);
-    if (ok && choice.at && n == 0)
+    px_json choice = serve_member(body, "tool_choice");
+    int n;
+    if (!serve_take_tools(job, body, take_tool, &n, problem))
+        return false;
+    if (choice.at && n == 0)
         return serve_refuse(problem, 400, "tool_choice", "'tool_choice' is given without 'tools'");
-    return ok && (!choice.at || take_tool_choice(job, choice, problem));
+    return !choice.at || take_tool_choice(job, choice, problem);
 }
 
 /* ------------------------------------------------------------------ the rest */

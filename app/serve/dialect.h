@@ -119,6 +119,9 @@ bool serve_get_real(px_json object, const char *name, double min, double max, do
 /* A sampling parameter under the name that this dialect gives it, within its range. */
 bool serve_get_knob(serve_job *job, px_json object, const char *name, serve_knob knob,
                     serve_problem *problem);
+/* All of them, under the names that every dialect but for a few has. */
+bool serve_get_knobs(serve_job *job, px_json object, serve_problem *problem);
+const char *serve_knob_name(serve_knob knob);
 /* A string or an array of strings; empty strings are left out. */
 bool serve_get_stops(serve_job *job, px_json object, const char *name, int most,
                      serve_problem *problem);

@@ -112,28 +112,29 @@ bool serve_get_int(px_json object, const char *name, int64_t min, int64_t max, i
 }
 
 static const struct {
+    const char *name;
     double min, max;
     bool whole;
 } KNOBS[SERVE_N_KNOBS] = {
-    [SERVE_TEMPERATURE] = {0, 100, false},
-    [SERVE_TOP_K] = {-1, 4194304, true},
-    [SERVE_TOP_P] = {0, 1, false},
-    [SERVE_MIN_P] = {0, 1, false},
-    [SERVE_TYPICAL_P] = {0, 1, false},
-    [SERVE_REPEAT_PENALTY] = {0.01, 100, false},
-    [SERVE_REPEAT_LAST_N] = {-1, 67108864, true},
-    [SERVE_FREQUENCY_PENALTY] = {-10, 10, false},
-    [SERVE_PRESENCE_PENALTY] = {-10, 10, false},
-    [SERVE_XTC_PROBABILITY] = {0, 1, false},
-    [SERVE_XTC_THRESHOLD] = {0, 1, false},
-    [SERVE_DRY_MULTIPLIER] = {0, 100, false},
-    [SERVE_DRY_BASE] = {1, 100, false},
-    [SERVE_DRY_ALLOWED_LENGTH] = {0, 4194304, true},
-    [SERVE_DRY_LAST_N] = {-1, 67108864, true},
-    [SERVE_MIROSTAT] = {0, 2, true},
-    [SERVE_MIROSTAT_TAU] = {0.01, 100, false},
-    [SERVE_MIROSTAT_ETA] = {0.0001, 1, false},
-    [SERVE_MIN_KEEP] = {1, 4194304, true},
+    [SERVE_TEMPERATURE] = {"temperature", 0, 100, false},
+    [SERVE_TOP_K] = {"top_k", -1, 4194304, true},
+    [SERVE_TOP_P] = {"top_p", 0, 1, false},
+    [SERVE_MIN_P] = {"min_p", 0, 1, false},
+    [SERVE_TYPICAL_P] = {"typical_p", 0, 1, false},
+    [SERVE_REPEAT_PENALTY] = {"repeat_penalty", 0.01, 100, false},
+    [SERVE_REPEAT_LAST_N] = {"repeat_last_n", -1, 67108864, true},
+    [SERVE_FREQUENCY_PENALTY] = {"frequency_penalty", -10, 10, false},
+    [SERVE_PRESENCE_PENALTY] = {"presence_penalty", -10, 10, false},
+    [SERVE_XTC_PROBABILITY] = {"xtc_probability", 0, 1, false},
+    [SERVE_XTC_THRESHOLD] = {"xtc_threshold", 0, 1, false},
+    [SERVE_DRY_MULTIPLIER] = {"dry_multiplier", 0, 100, false},
+    [SERVE_DRY_BASE] = {"dry_base", 1, 100, false},
+    [SERVE_DRY_ALLOWED_LENGTH] = {"dry_allowed_length", 0, 4194304, true},
+    [SERVE_DRY_LAST_N] = {"dry_penalty_last_n", -1, 67108864, true},
+    [SERVE_MIROSTAT] = {"mirostat", 0, 2, true},
+    [SERVE_MIROSTAT_TAU] = {"mirostat_tau", 0.01, 100, false},
+    [SERVE_MIROSTAT_ETA] = {"mirostat_eta", 0.0001, 1, false},
+    [SERVE_MIN_KEEP] = {"min_keep", 1, 4194304, true},
 };
 
 bool serve_get_knob(serve_job *job, px_json object, const char *name, serve_knob knob,
@@ -156,6 +157,19 @@ bool serve_get_knob(serve_job *job, px_json object, const char *name, serve_knob
         return false;
     }
     r->given |= 1u << knob;
+    return true;
+}
+
+const char *serve_knob_name(serve_knob knob)
+{
+    return KNOBS[knob].name;
+}
+
+bool serve_get_knobs(serve_job *job, px_json object, serve_problem *problem)
+{
+    for (int k = 0; k < SERVE_N_KNOBS; k++)
+        if (!serve_get_knob(job, object, KNOBS[k].name, (serve_knob)k, problem))
+            return false;
     return true;
 }
 

@@ -8,6 +8,8 @@ static const serve_known OPTIONS = {
         " num_ctx num_predict num_keep seed temperature top_k top_p min_p typical_p "
         "repeat_last_n repeat_penalty presence_penalty frequency_penalty mirostat mirostat_tau "
         "mirostat_eta stop "
+        "xtc_probability xtc_threshold dry_multiplier dry_base dry_allowed_length "
+        "dry_penalty_last_n min_keep "
         "num_batch num_gpu main_gpu use_mmap num_thread numa low_vram f16_kv vocab_only "
         "use_mlock logits_all embedding_only draft_num_predict num_gqa ",
     /* Of old versions of Ollama, which later ones let go of, too. */

@@ -13,24 +13,6 @@
 
 /* ------------------------------------------------------------------ options */
 
-static const struct {
-    const char *name;
-    serve_knob knob;
-} KNOBS[] = {
-    {"temperature", SERVE_TEMPERATURE},
-    {"top_k", SERVE_TOP_K},
-    {"top_p", SERVE_TOP_P},
-    {"min_p", SERVE_MIN_P},
-    {"typical_p", SERVE_TYPICAL_P},
-    {"repeat_last_n", SERVE_REPEAT_LAST_N},
-    {"repeat_penalty", SERVE_REPEAT_PENALTY},
-    {"presence_penalty", SERVE_PRESENCE_PENALTY},
-    {"frequency_penalty", SERVE_FREQUENCY_PENALTY},
-    {"mirostat", SERVE_MIROSTAT},
-    {"mirostat_tau", SERVE_MIROSTAT_TAU},
-    {"mirostat_eta", SERVE_MIROSTAT_ETA},
-};
-
 static bool take_limits(serve_job *job, px_json options, serve_problem *problem)
 {
     serve_request *r = &job->request;
@@ -53,9 +35,7 @@ static bool take_options(serve_job *job, px_json body, serve_problem *problem)
         return true;
     if (px_json_type_of(options) != PX_JSON_OBJECT)
         return serve_refuse_type(problem, "options", options, "an object");
-    bool ok = take_limits(job, options, problem);
-    for (size_t i = 0; ok && i < sizeof KNOBS / sizeof *KNOBS; i++)
-        ok = serve_get_knob(job, options, KNOBS[i].name, KNOBS[i].knob, problem);
+    bool ok = take_limits(job, options, problem) && serve_get_knobs(job, options, problem);
     if (!ok) {
         char text[sizeof problem->text];
         snprintf(text, sizeof text, "options: %.1000s", problem->text);

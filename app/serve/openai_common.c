@@ -104,38 +104,12 @@ static bool get_samplers(serve_job *job, px_json body, serve_problem *problem)
 
 bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem)
 {
-    static const struct {
-        const char *name;
-        serve_knob knob;
-    } KNOBS[] = {
-        {"temperature", SERVE_TEMPERATURE},
-        {"top_k", SERVE_TOP_K},
-        {"top_p", SERVE_TOP_P},
-        {"min_p", SERVE_MIN_P},
-        {"typical_p", SERVE_TYPICAL_P},
-        {"repeat_penalty", SERVE_REPEAT_PENALTY},
-        {"repetition_penalty", SERVE_REPEAT_PENALTY},
-        {"repeat_last_n", SERVE_REPEAT_LAST_N},
-        {"frequency_penalty", SERVE_FREQUENCY_PENALTY},
-        {"presence_penalty", SERVE_PRESENCE_PENALTY},
-        {"xtc_probability", SERVE_XTC_PROBABILITY},
-        {"xtc_threshold", SERVE_XTC_THRESHOLD},
-        {"dry_multiplier", SERVE_DRY_MULTIPLIER},
-        {"dry_base", SERVE_DRY_BASE},
-        {"dry_allowed_length", SERVE_DRY_ALLOWED_LENGTH},
-        {"dry_penalty_last_n", SERVE_DRY_LAST_N},
-        {"mirostat", SERVE_MIROSTAT},
-        {"mirostat_tau", SERVE_MIROSTAT_TAU},
-        {"mirostat_eta", SERVE_MIROSTAT_ETA},
-        {"min_keep", SERVE_MIN_KEEP},
-    };
     serve_request *r = &job->request;
     int64_t n = 1, keep = 0;
     double most_ms = 0;
-    for (size_t i = 0; i < sizeof KNOBS / sizeof KNOBS[0]; i++)
-        if (!serve_get_knob(job, body, KNOBS[i].name, KNOBS[i].knob, problem))
-            return false;
-    bool ok = serve_get_text(job, body, "model", &r->model, problem) &&
+    bool ok = serve_get_knobs(job, body, problem) &&
+              serve_get_knob(job, body, "repetition_penalty", SERVE_REPEAT_PENALTY, problem) &&
+              serve_get_text(job, body, "model", &r->model, problem) &&
               serve_get_int(body, "n", 1, SERVE_MAX_N, &n, problem) &&
               serve_get_int(body, "max_tokens", -1, 1 << 26, &r->max_tokens, problem) &&
               serve_get_int(body, "min_tokens", 0, 1 << 26, &r->min_tokens, problem) &&

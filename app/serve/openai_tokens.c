@@ -44,7 +44,8 @@ static bool tokenize(serve_call *call, serve_job *job, px_buf *out, serve_proble
     bool vllm = px_json_type_of(px_json_find(call->json, "prompt")) == PX_JSON_STRING;
     if (!take_model(call, job, problem) ||
         !serve_get_text(job, call->json, vllm ? "prompt" : "content", &text, problem) ||
-        !serve_get_bool(call->json, vllm ? "add_special_tokens" : "add_special", &special, problem) ||
+        !serve_get_bool(call->json, vllm ? "add_special_tokens" : "add_special", &special,
+                        problem) ||
         !serve_get_bool(call->json, "parse_special", &parse, problem) ||
         !serve_get_bool(call->json, "with_pieces", &pieces, problem))
         return false;

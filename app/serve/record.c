@@ -27,30 +27,15 @@ static bool take_stops(serve_job *job, const json_t *stops, serve_problem *probl
 
 bool serve_record_apply(serve_job *job, serve_problem *problem)
 {
-    static const struct {
-        const char *name;
-        serve_knob knob;
-    } KNOBS[] = {
-        {"temperature", SERVE_TEMPERATURE},
-        {"top_k", SERVE_TOP_K},
-        {"top_p", SERVE_TOP_P},
-        {"min_p", SERVE_MIN_P},
-        {"typical_p", SERVE_TYPICAL_P},
-        {"repeat_penalty", SERVE_REPEAT_PENALTY},
-        {"repeat_last_n", SERVE_REPEAT_LAST_N},
-        {"presence_penalty", SERVE_PRESENCE_PENALTY},
-        {"frequency_penalty", SERVE_FREQUENCY_PENALTY},
-        {"mirostat_tau", SERVE_MIROSTAT_TAU},
-        {"mirostat_eta", SERVE_MIROSTAT_ETA},
-    };
     serve_request *r = &job->request;
     const json_t *p = job->model->record.parameters;
-    for (size_t i = 0; i < sizeof KNOBS / sizeof KNOBS[0]; i++) {
-        const json_t *v = json_object_get(p, KNOBS[i].name);
-        if (!json_is_number(v) || (r->given & (1u << KNOBS[i].knob)))
+    for (int k = 0; k < SERVE_N_KNOBS; k++) {
+        const json_t *v = json_object_get(p, serve_knob_name((serve_knob)k));
+        /* Mirostat of records may be of the version that is not here. */
+        if (k == SERVE_MIROSTAT || !json_is_number(v) || (r->given & (1u << k)))
             continue;
-        r->knobs[KNOBS[i].knob] = json_number_value(v);
-        r->given |= 1u << KNOBS[i].knob;
+        r->knobs[k] = json_number_value(v);
+        r->given |= 1u << k;
     }
     const json_t *most = json_object_get(p, "num_predict"), *ctx = json_object_get(p, "num_ctx"),
                  *keep = json_object_get(p, "num_keep"), *seed = json_object_get(p, "seed");

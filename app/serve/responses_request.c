@@ -11,36 +11,16 @@ static const char TEXTS[] = " input_text output_text text summary_text reasoning
 
 /* The assistant's turn that consecutive items are gathered in. */
 typedef struct assistant {
-    px_buf text, reasoning, calls;
-    int n_calls;
+    serve_said said;
     bool any;
 } assistant;
 
-static void clear_assistant(assistant *a)
-{
-    px_buf_clear(&a->text);
-    px_buf_clear(&a->reasoning);
-    px_buf_clear(&a->calls);
-    *a = (assistant){0};
-}
-
 static bool flush(serve_turns *turns, assistant *a, serve_problem *problem)
 {
-    if (a->text.failed || a->reasoning.failed || a->calls.failed)
-        return serve_refuse_memory(problem);
     if (!a->any)
         return true;
-    serve_turns_open(turns, "assistant");
-    serve_turns_text(turns, "content", a->text.data, a->text.len);
-    if (a->reasoning.len > 0)
-        serve_turns_text(turns, "reasoning_content", a->reasoning.data, a->reasoning.len);
-    if (a->n_calls > 0) {
-        px_buf_putc(&a->calls, ']');
-        serve_turns_json(turns, "tool_calls", (px_str){a->calls.data, a->calls.len});
-    }
-    serve_turns_close(turns);
-    clear_assistant(a);
-    return true;
+    a->any = false;
+    return serve_said_give(&a->said, turns, "assistant", problem);
 }
 
 static bool take_message(serve_turns *turns, assistant *a, px_json item, const char *where,
@@ -51,10 +31,10 @@ static bool take_message(serve_turns *turns, assistant *a, px_json item, const c
     char name[96];
     snprintf(name, sizeof name, "%.80s.content", where);
     if (serve_is(role, "assistant")) {
-        if (a->n_calls > 0 && !flush(turns, a, problem))
+        if (a->said.n_calls > 0 && !flush(turns, a, problem))
             return false;
         a->any = true;
-        return serve_parts_of(content, TEXTS, "", &a->text, name, problem);
+        return serve_parts_of(content, TEXTS, "", &a->said.text, name, problem);
     }
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES; i++) {
         px_buf text = {0};
@@ -89,14 +69,7 @@ static bool take_call(assistant *a, px_json item, const char *where, serve_probl
             return serve_refuse_type(problem, name, v, "a string");
         parts[i] = serve_slice(v);
     }
-    px_buf_puts(&a->calls, a->n_calls++ == 0 ? "[" : ",");
-    px_buf_puts(&a->calls, "{\"type\":\"function\",\"id\":");
-    px_buf_put(&a->calls, parts[0].data, parts[0].len);
-    px_buf_puts(&a->calls, ",\"function\":{\"name\":");
-    px_buf_put(&a->calls, parts[1].data, parts[1].len);
-    px_buf_puts(&a->calls, ",\"arguments\":");
-    px_buf_put(&a->calls, parts[2].data, parts[2].len);
-    px_buf_puts(&a->calls, "}}");
+    serve_said_call(&a->said, parts[0], parts[1], parts[2]);
     a->any = true;
     return true;
 }
@@ -128,14 +101,14 @@ static bool take_reasoning(serve_turns *turns, assistant *a, px_json item, const
 {
     px_json content = serve_member(item, "content"), summary = serve_member(item, "summary");
     char name[96];
-    if ((a->n_calls > 0 || a->text.len > 0) && !flush(turns, a, problem))
+    if ((a->said.n_calls > 0 || a->said.text.len > 0) && !flush(turns, a, problem))
         return false;
     a->any = true;
     bool full = px_json_count(content) > 0;
     snprintf(name, sizeof name, "%.80s.%s", where, full ? "content" : "summary");
     if (!full && !summary.at)
         return true;
-    return serve_parts_of(full ? content : summary, TEXTS, "\n", &a->reasoning, name, problem);
+    return serve_parts_of(full ? content : summary, TEXTS, "\n", &a->said.reasoning, name, problem);
 }
 
 static bool take_item(serve_turns *turns, assistant *a, px_json item, int i, serve_problem *problem)
@@ -190,7 +163,7 @@ static bool take_input(serve_job *job, px_json body, serve_problem *problem)
         ok = serve_refuse_type(problem, "input", input, "a string or an array of items");
     }
     px_buf_clear(&text);
-    clear_assistant(&a);
+    serve_said_clear(&a.said);
     if (ok)
         return serve_turns_give(&turns, job, problem);
     serve_turns_clear(&turns);
@@ -216,7 +189,6 @@ static bool take_tool(px_json tool, int i, px_buf *out, serve_problem *problem)
     px_json parameters = serve_member(tool, "parameters");
     if (parameters.at && px_json_type_of(parameters) != PX_JSON_OBJECT)
         return serve_refuse_type(problem, where, parameters, "an object as 'parameters'");
-    px_buf_puts(out, i == 0 ? "[" : ",");
     px_buf_puts(out, "{\"type\":\"function\",\"function\":{");
     const char *comma = "";
     for (size_t k = 0; k < sizeof NAMES / sizeof *NAMES; k++) {
@@ -258,22 +230,11 @@ static bool take_tool_choice(serve_job *job, px_json choice, serve_problem *prob
 
 static bool take_tools(serve_job *job, px_json body, serve_problem *problem)
 {
-    px_json tools = serve_member(body, "tools"), choice = serve_member(body, "tool_choice"), tool;
-    px_buf text = {0};
-    bool ok = true, parallel = true;
-    int n = 0;
-    if (tools.at && px_json_type_of(tools) != PX_JSON_ARRAY)
-        return serve_refuse_type(problem, "tools", tools, "an array");
-    px_json_walk walk = px_json_each(tools);
-    for (; ok && px_json_next(&walk, NULL, &tool); n++)
-        ok = take_tool(tool, n, &text, problem);
-    if (ok && n > 0) {
-        px_buf_putc(&text, ']');
-        ok = text.failed ? serve_refuse_memory(problem)
-                         : serve_copy(job, text.data, text.len, &job->request.tools, problem);
-    }
-    px_buf_clear(&text);
-    if (!ok || !serve_get_bool(body, "parallel_tool_calls", &parallel, problem))
+    px_json choice = serve_member(body, "tool_choice");
+    bool parallel = true;
+    int n;
+    if (!serve_take_tools(job, body, take_tool, &n, problem) ||
+        !serve_get_bool(body, "parallel_tool_calls", &parallel, problem))
         return false;
     job->request.single_call = !parallel;
     return !choice.at || take_tool_choice(job, choice, problem);

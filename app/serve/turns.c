@@ -47,6 +47,66 @@ void serve_turns_clear(serve_turns *t)
     t->n = 0;
 }
 
+void serve_said_clear(serve_said *said)
+{
+    px_buf_clear(&said->text);
+    px_buf_clear(&said->reasoning);
+    px_buf_clear(&said->calls);
+    *said = (serve_said){0};
+}
+
+void serve_said_call(serve_said *said, px_str id, px_str name, px_str arguments)
+{
+    px_buf_puts(&said->calls, said->n_calls++ == 0 ? "[" : ",");
+    px_buf_puts(&said->calls, "{\"type\":\"function\",\"id\":");
+    px_buf_put(&said->calls, id.data, id.len);
+    px_buf_puts(&said->calls, ",\"function\":{\"name\":");
+    px_buf_put(&said->calls, name.data, name.len);
+    px_buf_puts(&said->calls, ",\"arguments\":");
+    px_buf_put(&said->calls, arguments.data, arguments.len);
+    px_buf_puts(&said->calls, "}}");
+}
+
+bool serve_said_give(serve_said *said, serve_turns *turns, const char *role, serve_problem *problem)
+{
+    if (said->text.failed || said->reasoning.failed || said->calls.failed)
+        return serve_refuse_memory(problem);
+    serve_turns_open(turns, role);
+    serve_turns_text(turns, "content", said->text.data, said->text.len);
+    if (said->reasoning.len > 0)
+        serve_turns_text(turns, "reasoning_content", said->reasoning.data, said->reasoning.len);
+    if (said->n_calls > 0) {
+        px_buf_putc(&said->calls, ']');
+        serve_turns_json(turns, "tool_calls", (px_str){said->calls.data, said->calls.len});
+    }
+    serve_turns_close(turns);
+    serve_said_clear(said);
+    return true;
+}
+
+bool serve_take_tools(serve_job *job, px_json body, serve_tool_fn take, int *n,
+                      serve_problem *problem)
+{
+    px_json tools = serve_member(body, "tools"), tool;
+    px_buf text = {0};
+    bool ok = true;
+    *n = 0;
+    if (tools.at && px_json_type_of(tools) != PX_JSON_ARRAY)
+        return serve_refuse_type(problem, "tools", tools, "an array");
+    px_json_walk walk = px_json_each(tools);
+    for (; ok && px_json_next(&walk, NULL, &tool); ++*n) {
+        px_buf_putc(&text, *n == 0 ? '[' : ',');
+        ok = take(tool, *n, &text, problem);
+    }
+    if (ok && *n > 0) {
+        px_buf_putc(&text, ']');
+        ok = text.failed ? serve_refuse_memory(problem)
+                         : serve_copy(job, text.data, text.len, &job->request.tools, problem);
+    }
+    px_buf_clear(&text);
+    return ok;
+}
+
 px_json serve_member(px_json object, const char *name)
 {
     px_json v = px_json_find(object, name);

@@ -28,7 +28,26 @@ void serve_turns_json(serve_turns *t, const char *name, px_str json);
 bool serve_turns_give(serve_turns *t, serve_job *job, serve_problem *problem);
 void serve_turns_clear(serve_turns *t);
 
+/* What an assistant's turn is made of while its parts come one by one. Zero-initialise. */
+typedef struct serve_said {
+    px_buf text, reasoning, calls;
+    int n_calls;
+} serve_said;
+
+/* A call of a tool in OpenAI's form; each is JSON as the client wrote it. */
+void serve_said_call(serve_said *said, px_str id, px_str name, px_str arguments);
+/* Writes it as a message and clears it. */
+bool serve_said_give(serve_said *said, serve_turns *turns, const char *role,
+                     serve_problem *problem);
+void serve_said_clear(serve_said *said);
+
 /* ---- reading what several dialects have alike */
+
+/* "tools" -> request.tools, each written by `take` in OpenAI's form, without what stands around and
+ * between them. *n: how many. */
+typedef bool (*serve_tool_fn)(px_json tool, int i, px_buf *out, serve_problem *problem);
+bool serve_take_tools(serve_job *job, px_json body, serve_tool_fn take, int *n,
+                      serve_problem *problem);
 
 /* The member, or a value of type NONE when it is absent or null. */
 px_json serve_member(px_json object, const char *name);
