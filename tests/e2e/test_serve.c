@@ -543,7 +543,7 @@ static void models_come_and_go(void **state)
                                                                "--max-models",
                                                                "1",
                                                                "--keep-alive",
-                                                               "1",
+                                                               "4",
                                                                NULL};
     server = test_server_start(args);
     expect("POST", "/v1/chat/completions", NULL, "{\"model\":\"one\"," SAY ",\"max_tokens\":1}",
