@@ -11,6 +11,9 @@
 
 #include "base/arena.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 typedef enum px_goal {
     PX_GOAL_NEXT, // learn the marked tokens
     PX_GOAL_PAIR, // examples 2i (chosen) and 2i + 1 (rejected) answer one prompt
