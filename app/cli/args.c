@@ -124,8 +124,8 @@ static pith_status unknown_option(const cli_spec *spec, const char *word, size_t
 static pith_status out_of_range(const cli_option *o, const char *value, pith_error *err)
 {
     return px_fail(err, PITH_E_ARGUMENT,
-                   "option '--%s' has value '%s', expected a number from %g to %g", o->name, value,
-                   o->min, o->max);
+                   "option '--%s' has value '%s', expected a number from %.10g to %.10g", o->name,
+                   value, o->min, o->max);
 }
 
 /* Stores a value; `value` is NULL for flags only. */

@@ -181,8 +181,9 @@ int cli_cmd_embed(int argc, char **argv)
          "texts that do not fit the context lose their end (default: an error)", 0, 0, NULL},
         {CLI_HEADING, "vectors", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_TEXT, "pooling", 0, &a.pooling, "HOW",
-         "mean, last or cls (default: as the model's file says, mean where it says\nnothing)", 0, 0,
-         NULL},
+         "mean, last, cls, or model (default: as the model's file says, mean where it\nsays "
+         "nothing)",
+         0, 0, NULL},
         {CLI_INT, "dims", 0, &a.dims, "N", "only the first N elements", 1, 1048576, NULL},
         {CLI_FLAG, "raw", 0, &a.raw, NULL, "as they are (default: of length 1)", 0, 0, NULL},
         {CLI_FLAG, "json", 0, &a.json, NULL, "a JSON object", 0, 0, NULL},

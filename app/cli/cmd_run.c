@@ -154,7 +154,7 @@ static pith_status read_tools(run_args *a, pith_error *err)
     if (a->raw)
         return px_fail(err, PITH_E_ARGUMENT, "--tools needs a chat template, and --raw uses none");
     pith_status status = PITH_OK;
-    if (a->tools[strspn(a->tools, " \n")] == '[')
+    if (strchr("[{", a->tools[strspn(a->tools, " \n")]))
         px_buf_puts(&text, a->tools);
     else
         status = cli_read(a->tools, &text, err);

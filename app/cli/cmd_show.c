@@ -87,7 +87,7 @@ int cli_cmd_show(int argc, char **argv)
         {CLI_FLAG, "json", 0, &json, NULL, "a JSON object", 0, 0, NULL},
     };
     const cli_spec spec = {
-        .usage = "pith show MODEL [--modelfile | --license] [--json]",
+        .usage = "pith show MODEL [--modelfile | --license | --json]",
         .summary = "Shows what the store knows of a model: its files, parameters, system prompt, "
                    "licence, where it is from.\n'pith inspect' looks into the model itself.",
         .options = options,
@@ -102,7 +102,14 @@ int cli_cmd_show(int argc, char **argv)
         return code;
     store_model m = {0};
     px_buf text = {0};
-    pith_status status = cli_find(words.items[0], &m, &err);
+    pith_status status = PITH_OK;
+    if (modelfile + license + json > 1)
+        status = px_fail(&err, PITH_E_ARGUMENT,
+                         "of --modelfile, --license and --json only one can be given");
+    if (status == PITH_OK)
+        status = cli_find(words.items[0], &m, &err);
+    if (status == PITH_OK && license && !*m.license)
+        status = px_fail(&err, PITH_E_NOT_FOUND, "the store knows no licence of '%s'", m.name);
     if (status == PITH_OK && modelfile) {
         status = store_modelfile_print(&m, &text, &err);
         if (status == PITH_OK)

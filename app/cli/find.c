@@ -76,7 +76,10 @@ pith_status cli_record_sampling(const store_model *m, pith_sampling *s, pith_err
         char text[64];
         if (!json_is_number(v))
             continue;
-        snprintf(text, sizeof text, "%.9g", json_number_value(v));
+        if (json_is_integer(v))
+            snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
+        else
+            snprintf(text, sizeof text, "%.9g", json_real_value(v));
         pith_status status = cli_sampling_set(s, NAMES[i].ours, text, err);
         if (status != PITH_OK) {
             px_prefix(err, "the model '%s' was made with parameters that do not fit", m->name);

@@ -14,6 +14,11 @@ static pith_status read_text(const char *arg, px_buf *out, const char **name, pi
         *name = arg;
         return cli_read(arg, out, err);
     }
+    size_t n = strlen(arg);
+    bool named = (n > 5 && strcmp(arg + n - 5, ".json") == 0) ||
+                 (n > 5 && strcmp(arg + n - 5, ".gbnf") == 0) || arg[0] == '/';
+    if (named && !strpbrk(arg, "{\n")) // no schema and no grammar ends or begins so
+        return px_fail(err, PITH_E_NOT_FOUND, "there is no file '%s'", arg);
     return px_buf_puts(out, arg) ? PITH_OK : px_fail_memory(err, "the grammar");
 }
 

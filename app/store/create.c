@@ -275,9 +275,9 @@ static pith_status take_parameters(making *m, pith_error *err)
     json_object_foreach((json_t *)(uintptr_t)given, key, value)
     {
         bool stop = strcmp(key, "stop") == 0;
-        if (json_is_object(value) || (json_is_array(value) && !stop))
-            return px_fail(err, PITH_E_ARGUMENT,
-                           "the parameter '%s' is no number, text or truth value", key);
+        pith_status status = store_parameter_check(m->job, key, value, err);
+        if (status != PITH_OK)
+            return status;
         json_t *kept =
             stop && json_is_string(value) ? json_pack("[O]", value) : json_deep_copy(value);
         if (json_object_set_new(all, key, kept) != 0)
@@ -374,6 +374,11 @@ pith_status store_create(const store_root *s, const char *name, const json_t *re
     pith_status status = store_name_parse(name, &as, err);
     if (status == PITH_OK)
         status = check(recipe, err);
+    store_job with = job ? *job : (store_job){0};
+    if (status == PITH_OK && *store_text(recipe, "quantize"))
+        with.quantize = store_text(recipe, "quantize");
+    if (status == PITH_OK)
+        status = store_transform_check(&with, err);
     if (status == PITH_OK)
         status = take_base(&m, err);
     if (status == PITH_OK && json_is_object(json_object_get(recipe, "files"))) {
@@ -384,12 +389,8 @@ pith_status store_create(const store_root *s, const char *name, const json_t *re
         take_adapters, take_template, take_texts, take_license, take_parameters, take_messages};
     for (size_t i = 0; status == PITH_OK && i < sizeof steps / sizeof steps[0]; i++)
         status = steps[i](&m, err);
-    if (status == PITH_OK) {
-        store_job with = job ? *job : (store_job){0};
-        if (*store_text(recipe, "quantize"))
-            with.quantize = store_text(recipe, "quantize");
+    if (status == PITH_OK)
         status = store_transform(s, m.record, &with, err);
-    }
     if (status == PITH_OK)
         status = store_record_save(s, &as, m.record, job, err);
     json_decref(m.record);

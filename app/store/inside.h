@@ -143,6 +143,13 @@ pith_status store_release(const store_root *s, const json_t *record, uint64_t *f
 pith_status store_transform(const store_root *s, json_t *record, const store_job *job,
                             pith_error *err);
 
+/* Whether the types that a job asks for are there, before anything is fetched. */
+pith_status store_transform_check(const store_job *job, pith_error *err);
+
+/* Whether a parameter is of its kind; one that is not known is told to the job (parameter.c). */
+pith_status store_parameter_check(const store_job *job, const char *name, const json_t *value,
+                                  pith_error *err);
+
 /* ---- sources (hub.c, registry.c): each fills a record and the name it should get */
 
 /* "hf.co/ORG/REPO[:QUANT|FILE]" or an address on huggingface.co. */

@@ -108,7 +108,8 @@ pith_status store_pull(const store_root *s, const char *what, const store_job *j
     json_t *record = NULL;
     pith_status status = PITH_OK;
     bool path = px_file_kind_of(what) != PX_FILE_NONE;
-    if (job && job->as)
+    status = store_transform_check(job, err);
+    if (status == PITH_OK && job && job->as)
         status = store_name_parse(job->as, &given, err);
     if (status == PITH_OK && path) {
         status = store_name_of(what, &as, err);

@@ -344,6 +344,26 @@ static pith_status write_record(const store_root *s, const store_name *name, con
     return status;
 }
 
+/* The adapters must be of the model, or nobody could use it. */
+static pith_status check_adapters(const store_model *m, pith_error *err)
+{
+    pith_model *model = NULL;
+    size_t i;
+    json_t *path;
+    if (json_array_size(m->adapters) == 0)
+        return PITH_OK;
+    pith_status status = pith_model_open(m->path, NULL, &model, err);
+    json_array_foreach(m->adapters, i, path)
+    {
+        pith_adapter *adapter = NULL;
+        if (status == PITH_OK)
+            status = pith_adapter_open(model, json_string_value(path), &adapter, err);
+        pith_adapter_close(adapter);
+    }
+    pith_model_close(model);
+    return status;
+}
+
 pith_status store_record_save(const store_root *s, const store_name *name, json_t *record,
                               const store_job *job, pith_error *err)
 {
@@ -368,6 +388,8 @@ pith_status store_record_save(const store_root *s, const store_name *name, json_
                 details ? store_note(job, err, "%s", why.text) : px_fail_memory(err, "a record");
         } else if (status != PITH_OK) {
             px_fail(err, why.status, "%s", why.text);
+        } else {
+            status = check_adapters(&m, err);
         }
     }
     if (status == PITH_OK && json_object_set(record, "details", details) != 0)

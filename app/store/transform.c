@@ -35,6 +35,31 @@ static void lower(const char *text, char out[32])
         *c = (char)tolower((unsigned char)*c);
 }
 
+pith_status store_transform_check(const store_job *job, pith_error *err)
+{
+    static const char *const SHORT[] = {"q3_k", "q4_k", "q5_k"};
+    static const char *const FLOATS[] = {"f16", "bf16", "f32", "keep"};
+    char type[32];
+    const char *name;
+    bool found = false;
+    if (!job || (!job->convert && !job->quantize))
+        return PITH_OK;
+    lower(job->quantize ? job->quantize : job->convert, type);
+    for (int32_t i = 0; job->quantize && !found && (name = pith_quantize_type(i, NULL)); i++)
+        found = strcmp(type, name) == 0;
+    for (size_t i = 0; job->quantize && !found && i < 3; i++)
+        found = strcmp(type, SHORT[i]) == 0;
+    for (size_t i = 0; !job->quantize && !found && i < 4; i++)
+        found = strcmp(type, FLOATS[i]) == 0;
+    if (found)
+        return PITH_OK;
+    return px_fail(err, PITH_E_ARGUMENT, "unknown type '%s' to %s to, expected %s",
+                   job->quantize ? job->quantize : job->convert,
+                   job->quantize ? "quantize" : "convert",
+                   job->quantize ? "q4_k_m, q8_0 or another that 'pith quantize -h' lists"
+                                 : "f16, bf16 or f32");
+}
+
 /* Writes `in` as OUT by what the job asks for. */
 static pith_status write_as(const char *in, const char *out, const store_job *job, pith_error *err)
 {

@@ -98,8 +98,9 @@ static void a_modelfile_changes_how_a_model_answers(void **state)
     (void)state;
     use_home("made");
     ok(test_pith(NULL, "import", stories(), "stories", NULL));
-    const char *file = "FROM stories\nPARAMETER num_predict 3\nPARAMETER temperature 0\n"
-                       "PARAMETER stop \" little\"\nSYSTEM Tell stories.\n";
+    const char *file =
+        "FROM stories\nPARAMETER num_predict 3\nPARAMETER temperature 0\n"
+        "PARAMETER seed 1234567890123\nPARAMETER stop \" little\"\nSYSTEM Tell stories.\n";
     ok(test_pith(file, "create", "short", "-f", "-", NULL));
     assert_string_equal(
         ok(test_pith(NULL, "run", "short", "--raw", "-p", "Once upon a time", NULL)),

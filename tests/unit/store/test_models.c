@@ -397,6 +397,49 @@ static void a_modelfile_makes_a_model(void **state)
     store_close(s);
 }
 
+/* Parameters are of their kind, adapters of their model, types those that there are. */
+static void what_could_not_be_used_is_not_made(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines;
+        pith_status status;
+        const char *text;
+    } BAD[] = {
+        {"PARAMETER temperature hot", PITH_E_ARGUMENT,
+         "the parameter 'temperature' has value \"hot\", expected a number"},
+        {"PARAMETER num_ctx -4", PITH_E_ARGUMENT,
+         "the parameter 'num_ctx' has value -4, expected a whole number above 0"},
+        {"PARAMETER top_k 0.5", PITH_E_ARGUMENT,
+         "the parameter 'top_k' has value 0.5, expected a whole number"},
+        {"PARAMETER use_mmap 1", PITH_E_ARGUMENT,
+         "the parameter 'use_mmap' has value 1, expected true or false"},
+        {"ADAPTER ", PITH_E_FORMAT, "is no adapter"}, // the model itself
+    };
+    store_root *s = open_store("bad", NULL);
+    notes n;
+    pith_error err = {0};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        json_t *recipe = NULL;
+        const store_job job = {.progress = take_notes, .user = &n, .folder = "."};
+        const char *text = test_format("FROM %s\n%s%s\n", model_file(), BAD[i].lines,
+                                       BAD[i].status == PITH_E_FORMAT ? model_file() : "");
+        ok(store_modelfile_parse("Modelfile", text, strlen(text), &recipe, &err), &err);
+        assert_int_equal(store_create(s, "bad", recipe, &job, &err), BAD[i].status);
+        assert_non_null(strstr(err.text, BAD[i].text));
+        json_decref(recipe);
+    }
+    create(s, "odd", test_format("FROM %s\nPARAMETER heat 2\n", model_file()), ".", &n);
+    assert_string_equal(n.text,
+                        "the parameter 'heat' is none that pith knows, and changes nothing");
+    const store_job q9 = {.quantize = "q9"}, f9 = {.convert = "f9"};
+    assert_int_equal(store_pull(s, "nowhere", &q9, NULL, &err), PITH_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "unknown type 'q9' to quantize to, expected q4_k_m"));
+    assert_int_equal(store_pull(s, "nowhere", &f9, NULL, &err), PITH_E_ARGUMENT);
+    assert_string_equal(err.text, "unknown type 'f9' to convert to, expected f16, bf16 or f32");
+    store_close(s);
+}
+
 static void a_go_template_is_kept_and_told(void **state)
 {
     (void)state;
@@ -514,6 +557,7 @@ int main(void)
         cmocka_unit_test(models_of_ollama_are_used_in_place),
         cmocka_unit_test(a_hostile_manifest_is_refused),
         cmocka_unit_test(a_modelfile_makes_a_model),
+        cmocka_unit_test(what_could_not_be_used_is_not_made),
         cmocka_unit_test(a_go_template_is_kept_and_told),
         cmocka_unit_test(recipes_of_a_network_name_no_paths),
         cmocka_unit_test(blobs_arrive_and_become_a_model),
