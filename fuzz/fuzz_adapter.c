@@ -115,7 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     px_source *model = open_model();
     px_adapter *a = NULL;
-    pith_status status = px_adapter_load(s, model, &hp, &a, &err);
+    px_lora_file *file = NULL;
+    pith_status status = px_lora_open_source(s, &file, &err);
+    if (status == PITH_OK)
+        status = px_adapter_load(file, model, &hp, &a, &err);
     FUZZ_CHECK(status == err.status && (status == PITH_OK) == (a != NULL));
     FUZZ_CHECK(status == PITH_OK || strstr(err.text, "'adapter'"));
     if (a) {
@@ -132,6 +135,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     px_adapter_free(a);
     px_source_close(model);
-    px_source_close(s);
+    px_lora_close(file);
     return 0;
 }

@@ -558,10 +558,10 @@ typedef enum pith_overflow {
  * once open; threads may share it. */
 typedef struct pith_adapter pith_adapter;
 
-/* Reads an adapter for this model, which must outlive it: a GGUF file of general.type "adapter"
- * (docs/adapters.md). It is copied to memory whole. Errors: NOT_FOUND, FORMAT (no adapter;
- * damaged), MISMATCH (of another model: architecture, a tensor that the model lacks, a shape),
- * UNSUPPORTED (another kind of adapter; a PEFT folder; the model was opened without weights),
+/* Reads an adapter for this model, which must outlive it: a GGUF file of general.type "adapter", or
+ * a folder that PEFT wrote (docs/adapters.md). It is copied to memory whole. Errors: NOT_FOUND,
+ * FORMAT (no adapter; damaged), MISMATCH (of another model: architecture, a tensor that the model
+ * lacks, a shape), UNSUPPORTED (another kind of adapter; the model was opened without weights),
  * LIMIT, MEMORY. */
 PITH_API pith_status pith_adapter_open(const pith_model *model, const char *path,
                                        pith_adapter **out, pith_error *err);
@@ -579,6 +579,8 @@ typedef struct pith_adapter_info {
     int32_t n_matrices;
     uint64_t bytes; /* of memory */
     uint64_t key;   /* hash of its content: what cached prefixes are kept apart by */
+    bool rslora;    /* matrices are scaled by alpha / sqrt(rank) */
+    bool dora;      /* has magnitudes */
 } pith_adapter_info;
 
 /* Fills *out (its size member set by the caller). Errors: ARGUMENT. */

@@ -2,11 +2,10 @@
  * adapter: the door's adapters, and the sessions that use them. What an adapter is and how its file
  * looks is lib/model/adapter's; here: opening, the key of its content, and a session's list.
  *
- * A key is the hash of all that changes what is computed: alpha, and each tensor with its name,
- * type, shape and bytes. A session's is made of its adapters' keys and scales, in their order; 0:
+ * A key is the hash of all that changes what is computed: each pair with its name, scale and
+ * values. A session's is made of its adapters' keys and scales, in their order; 0:
  * none.
  */
-#include "base/file.h"
 #include "base/mem.h"
 #include "engine/hash.h"
 #include "engine/options.h"
@@ -18,44 +17,43 @@ struct pith_adapter {
     const pith_model *model;
     px_adapter *lora;
     char *path, *name;
+    int32_t rank;
+    float alpha;
+    bool rslora, dora;
     uint64_t key;
 };
 
-static uint64_t key_of(const px_source *s, float alpha)
+static uint64_t key_of(const px_lora_file *f)
 {
-    uint64_t key = px_hash_bytes(1, &alpha, sizeof alpha);
-    for (int64_t i = 0; i < s->n_tensors; i++) {
-        const px_tensor *t = &s->tensors[i];
+    uint64_t key = px_hash_word(1, (uint64_t)f->set.hf_rows);
+    for (int32_t i = 0; i < f->set.n; i++) {
+        const px_lora_tensor *t = &f->set.tensors[i];
+        float scale = px_lora_scale(&f->set, t);
+        size_t rank = (size_t)t->rank, cols = (size_t)t->cols, rows = (size_t)t->rows;
         key = px_hash_bytes(key, t->name, strlen(t->name));
-        key = px_hash_word(key, (uint64_t)t->dtype);
-        key = px_hash_bytes(key, t->ne, sizeof t->ne);
-        key = px_hash_bytes(key, t->data, t->bytes);
+        key = px_hash_bytes(key, &scale, sizeof scale);
+        key = px_hash_word(key, (uint64_t)t->rank);
+        key = px_hash_bytes(key, t->a, rank * cols * sizeof *t->a);
+        key = px_hash_bytes(key, t->b, rank * rows * sizeof *t->b);
+        if (t->magnitude)
+            key = px_hash_bytes(key, t->magnitude, rows * sizeof *t->magnitude);
     }
     return key ? key : 1;
 }
 
-/* A folder that PEFT wrote. */
-static bool is_peft(const char *path)
+static pith_status fill(pith_adapter *a, const px_lora_file *f, pith_error *err)
 {
-    px_buf name = {0};
-    bool found = px_file_kind_of(path) == PX_FILE_FOLDER &&
-                 px_path_join(&name, path, "adapter_config.json") &&
-                 px_file_kind_of(name.data) == PX_FILE_REGULAR;
-    px_buf_clear(&name);
-    return found;
-}
-
-static pith_status fill(pith_adapter *a, const px_source *s, const char *path, pith_error *err)
-{
-    px_str name = {0};
-    px_source_get_str(s, "general.name", false, &name, NULL);
-    a->path = px_strndup(path, strlen(path));
-    a->name = px_strndup(name.data ? name.data : "", name.len);
+    a->path = px_strndup(f->path, strlen(f->path));
+    a->name = px_strndup(f->set.name, strlen(f->set.name));
     if (!a->path || !a->name)
         return px_fail_memory(err, "an adapter");
-    pith_status st = px_adapter_load(s, a->model->source, &a->model->hp, &a->lora, err);
+    a->rank = f->most_rank;
+    a->alpha = f->alpha;
+    a->rslora = f->set.rslora;
+    a->dora = px_lora_set_has_magnitudes(&f->set);
+    pith_status st = px_adapter_load(f, a->model->source, &a->model->hp, &a->lora, err);
     if (st == PITH_OK)
-        a->key = key_of(s, a->lora->alpha);
+        a->key = key_of(f);
     return st;
 }
 
@@ -70,21 +68,15 @@ pith_status pith_adapter_open(const pith_model *model, const char *path, pith_ad
         return px_fail(err, PITH_E_UNSUPPORTED,
                        "'%s' was opened without weights, which an adapter is checked against",
                        model->info.path);
-    if (is_peft(path))
-        return px_fail(
-            err, PITH_E_UNSUPPORTED,
-            "'%s' is a PEFT folder, pith reads adapters from GGUF files; convert it with "
-            "llama.cpp's convert_lora_to_gguf.py",
-            path);
-    px_source *source = NULL;
-    pith_status st = px_source_open(path, NULL, &source, err);
+    px_lora_file *file = NULL;
+    pith_status st = px_lora_open(path, &file, err);
     if (st != PITH_OK)
         return st;
     pith_adapter *a = px_calloc(1, sizeof *a);
     if (a)
         a->model = model;
-    st = a ? fill(a, source, path, err) : px_fail_memory(err, "an adapter");
-    px_source_close(source);
+    st = a ? fill(a, file, err) : px_fail_memory(err, "an adapter");
+    px_lora_close(file);
     if (st != PITH_OK) {
         pith_adapter_close(a);
         return st;
@@ -112,11 +104,13 @@ pith_status pith_adapter_get_info(const pith_adapter *adapter, pith_adapter_info
     const px_adapter *l = adapter->lora;
     pith_adapter_info info = {.path = adapter->path,
                               .name = adapter->name,
-                              .rank = l->most_rank,
-                              .alpha = l->alpha,
+                              .rank = adapter->rank,
+                              .alpha = adapter->alpha,
                               .n_matrices = l->n_pairs,
                               .bytes = l->bytes,
-                              .key = adapter->key};
+                              .key = adapter->key,
+                              .rslora = adapter->rslora,
+                              .dora = adapter->dora};
     return px_options_write(out, "pith_adapter_info", &info, sizeof info, err);
 }
 

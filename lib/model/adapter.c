@@ -1,5 +1,4 @@
-/* adapter: see adapter.h. Each tensor ending in lora_a brings its pair; those ending in lora_b only
- * have to have one. */
+/* adapter: see adapter.h. Each pair of the set is checked against the model's tensor and copied. */
 #include "model/adapter.h"
 
 #include "base/limits.h"
@@ -12,7 +11,9 @@
 #include <string.h>
 
 typedef struct loader {
-    const px_source *s, *model;
+    const px_lora_set *set;
+    const char *path;
+    const px_source *model;
     const px_hparams *hp;
     px_adapter *a;
     pith_error *err;
@@ -89,149 +90,180 @@ static int64_t cols_of(const px_hparams *hp, px_slot slot)
 
 /* ---- values */
 
-/* Decodes row `row` of a tensor into out. */
-static pith_status decode_row(const loader *l, const px_tensor *t, int64_t row, float *out)
+static float *room(loader *l, size_t n)
 {
-    size_t row_bytes = 0;
-    if (!px_dtype_row_bytes(t->dtype, t->ne[0], &row_bytes))
-        return px_fail(l->err, PITH_E_FORMAT,
-                       "'%s': tensor '%s' has rows of %" PRId64
-                       " elements, expected a multiple of the %s block",
-                       l->s->path, t->name, t->ne[0], px_dtype_name((uint32_t)t->dtype));
-    px_traits_get(t->dtype)->decode(t->data + (size_t)row * row_bytes, out, t->ne[0]);
-    for (int64_t i = 0; i < t->ne[0]; i++)
-        if (!isfinite(out[i]))
-            return px_fail(l->err, PITH_E_FORMAT, "'%s': tensor '%s' holds NaN or infinity",
-                           l->s->path, t->name);
-    return PITH_OK;
-}
-
-/* A tensor row after row. */
-static const float *copy_rows(loader *l, const px_tensor *t)
-{
-    size_t n;
-    float *out =
-        px_mul_size((size_t)t->ne[0], (size_t)t->ne[1], &n) ? PX_NEW(&l->a->arena, float, n) : NULL;
-    if (!out) {
+    float *out = PX_ZNEW(&l->a->arena, float, n);
+    if (out)
+        l->a->bytes += n * sizeof *out;
+    else
         px_fail_memory(l->err, "an adapter");
-        return NULL;
-    }
-    l->a->bytes += n * sizeof *out;
-    for (int64_t i = 0; i < t->ne[1]; i++)
-        if (decode_row(l, t, i, out + i * t->ne[0]) != PITH_OK)
-            return NULL;
     return out;
 }
 
-/* Where row `row` of the model's matrix stands in the adapter's: a folder of a llama-like model has
- * each head's rows as two halves, GGUF writes them as pairs. */
-static int64_t row_in_file(const px_tensor *base, int64_t row)
+static const float *copy(loader *l, const float *x, size_t n)
 {
-    if (!base || base->fix != PX_FIX_ROPE_PAIRS || base->fix_heads < 1)
-        return row;
-    int64_t dim = base->ne[1] / base->fix_heads, half = dim / 2;
-    int64_t head = row / dim, i = row % dim;
-    return head * dim + (i < half ? 2 * i : 2 * (i - half) + 1);
+    float *out = room(l, n);
+    if (out)
+        memcpy(out, x, n * sizeof *out);
+    return out;
 }
 
-/* Rows [first, first + n) of a tensor of R columns, in blocks; base: the model's tensor, or NULL.
- */
-static const float *copy_blocks(loader *l, const px_tensor *t, const px_tensor *base, int64_t first,
-                                int64_t n)
+/* An embedding's A, token after token. */
+static const float *transpose(loader *l, const px_lora_tensor *t)
 {
-    int64_t rank = t->ne[0], n_blocks = (n + PX_LORA_BLOCK - 1) / PX_LORA_BLOCK;
+    float *out = room(l, (size_t)t->cols * (size_t)t->rank);
+    for (int64_t c = 0; out && c < t->cols; c++)
+        for (int32_t k = 0; k < t->rank; k++)
+            out[c * t->rank + k] = t->a[k * t->cols + c];
+    return out;
+}
+
+/* Where row i of the model's matrix stands in the set. */
+static int64_t row_of(const loader *l, const px_lora_tensor *t, int64_t i)
+{
+    return px_lora_row(l->set, t, l->hp, l->model->rope_halves, i);
+}
+
+/* Rows [first, first + n) of B, in blocks. */
+static const float *copy_blocks(loader *l, const px_lora_tensor *t, int64_t first, int64_t n)
+{
+    int64_t n_blocks = (n + PX_LORA_BLOCK - 1) / PX_LORA_BLOCK;
     size_t total;
-    float *out = px_mul_size((size_t)n_blocks * PX_LORA_BLOCK, (size_t)rank, &total)
-                     ? PX_ZNEW(&l->a->arena, float, total)
-                     : NULL;
-    float *row = px_malloc((size_t)rank, sizeof *row);
-    if (!out || !row) {
+    if (!px_mul_size((size_t)n_blocks * PX_LORA_BLOCK, (size_t)t->rank, &total)) {
         px_fail_memory(l->err, "an adapter");
-        px_free(row);
         return NULL;
     }
-    l->a->bytes += total * sizeof *out;
-    for (int64_t i = 0; i < n; i++) {
-        if (decode_row(l, t, row_in_file(base, first + i), row) != PITH_OK) {
-            px_free(row);
-            return NULL;
-        }
-        float *block = out + i / PX_LORA_BLOCK * PX_LORA_BLOCK * rank + i % PX_LORA_BLOCK;
-        for (int64_t k = 0; k < rank; k++)
+    float *out = room(l, total);
+    for (int64_t i = 0; out && i < n; i++) {
+        const float *row = t->b + row_of(l, t, first + i) * t->rank;
+        float *block = out + i / PX_LORA_BLOCK * PX_LORA_BLOCK * t->rank + i % PX_LORA_BLOCK;
+        for (int32_t k = 0; k < t->rank; k++)
             block[k * PX_LORA_BLOCK] = row[k];
     }
-    px_free(row);
     return out;
+}
+
+/* ---- magnitudes */
+
+enum { LANES = 16 }; // sums side by side, so that compilers make vectors of them
+
+static double dot(const float *x, const float *y, int64_t n)
+{
+    float sums[LANES] = {0};
+    double sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            sums[k] += x[i + k] * y[i + k];
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    for (int k = 0; k < LANES; k++)
+        sum += (double)sums[k];
+    return sum;
+}
+
+/* A A^T, [R, R]. */
+static void multiply_self(const px_lora_tensor *t, double *out)
+{
+    for (int32_t i = 0; i < t->rank; i++)
+        for (int32_t k = 0; k <= i; k++)
+            out[i * t->rank + k] = out[k * t->rank + i] =
+                dot(t->a + i * t->cols, t->a + k * t->cols, t->cols);
+}
+
+/* |W|^2, 2 s W.BA and s^2 |BA|^2 of a row: W as f32, b its row of B, aa = A A^T. */
+static void measure_row(const px_lora_tensor *t, const float *w, const float *b, const double *aa,
+                        double s, double out[3])
+{
+    double across = 0, own = 0;
+    for (int32_t i = 0; i < t->rank; i++) {
+        double sum = 0;
+        for (int32_t k = 0; k < t->rank; k++)
+            sum += aa[i * t->rank + k] * (double)b[k];
+        own += sum * (double)b[i];
+        across += (double)b[i] * dot(w, t->a + i * t->cols, t->cols);
+    }
+    out[0] = dot(w, w, t->cols);
+    out[1] = 2 * s * across;
+    out[2] = s * s * own;
+}
+
+/* The values of DoRA for rows [first, first + n). */
+static const float *copy_dora(loader *l, const px_lora_tensor *t, const px_tensor *base,
+                              int64_t first, int64_t n)
+{
+    size_t row_bytes = 0;
+    const px_traits *traits = px_traits_get(base->dtype);
+    if (!traits || !px_dtype_row_bytes(base->dtype, base->ne[0], &row_bytes)) {
+        px_fail(l->err, PITH_E_UNSUPPORTED, "'%s': tensor '%s' is %s, which pith cannot decode",
+                l->model->path, base->name, px_dtype_name((uint32_t)base->dtype));
+        return NULL;
+    }
+    float *out = room(l, 4 * (size_t)n);
+    float *w = px_malloc((size_t)t->cols, sizeof *w);
+    double *aa = px_malloc((size_t)t->rank * (size_t)t->rank, sizeof *aa);
+    if (!w || !aa)
+        px_fail_memory(l->err, "an adapter");
+    bool ok = out && w && aa;
+    if (ok)
+        multiply_self(t, aa);
+    for (int64_t i = 0; ok && i < n; i++) {
+        double parts[3];
+        int64_t row = row_of(l, t, first + i);
+        traits->decode(base->data + (size_t)(first + i) * row_bytes, w, t->cols);
+        measure_row(t, w, t->b + row * t->rank, aa, (double)px_lora_scale(l->set, t), parts);
+        out[i] = t->magnitude[row];
+        for (int k = 0; k < 3; k++)
+            out[(k + 1) * n + i] = (float)parts[k];
+    }
+    px_free(w);
+    px_free(aa);
+    return ok ? out : NULL;
 }
 
 /* ---- pairs */
 
-static pith_status check_shape(const loader *l, const px_tensor *t, int64_t ne0, int64_t ne1)
+static pith_status check_shape(const loader *l, const px_lora_tensor *t, const char *which,
+                               int64_t found, int64_t expected)
 {
-    if (t->ne[0] == ne0 && t->ne[1] == ne1 && t->ne[2] == 1 && t->ne[3] == 1)
+    if (found == expected)
         return PITH_OK;
     return px_fail(l->err, PITH_E_MISMATCH,
-                   "'%s': tensor '%s' has shape [%" PRId64 ", %" PRId64 "], expected [%" PRId64
-                   ", %" PRId64 "] for '%s'; the adapter is of another model",
-                   l->s->path, t->name, t->ne[0], t->ne[1], ne0, ne1, l->model->path);
+                   "'%s': the pair of '%s' has %" PRId64 " %s, expected %" PRId64
+                   " for '%s'; the adapter is of another model",
+                   l->path, t->name, found, which, expected, l->model->path);
 }
 
-/* A pair's tensors: their types, and a rank that is the same in both. */
-static pith_status check_pair(const loader *l, const px_tensor *a, const px_tensor *b,
-                              int64_t rank_a)
+static px_lora make_pair(const loader *l, const px_lora_tensor *t, int64_t rows)
 {
-    const px_tensor *both[] = {a, b};
-    for (int i = 0; i < 2; i++)
-        if (!px_traits_get(both[i]->dtype))
-            return px_fail(l->err, PITH_E_UNSUPPORTED,
-                           "'%s': tensor '%s' has type %s, with which pith does not compute",
-                           l->s->path, both[i]->name, px_dtype_name((uint32_t)both[i]->dtype));
-    if (rank_a != b->ne[0])
-        return px_fail(l->err, PITH_E_FORMAT,
-                       "'%s': tensor '%s' is of rank %" PRId64 " and '%s' of rank %" PRId64
-                       ", expected the same; one of them may not be transposed",
-                       l->s->path, a->name, rank_a, b->name, b->ne[0]);
-    if (rank_a < 1 || rank_a > PX_MAX_LORA_RANK)
-        return px_fail(l->err, PITH_E_LIMIT,
-                       "'%s': tensor '%s' is of rank %" PRId64 ", expected 1 to %d", l->s->path,
-                       a->name, rank_a, PX_MAX_LORA_RANK);
-    if (rank_a > l->a->most_rank)
-        l->a->most_rank = (int32_t)rank_a;
-    l->a->n_pairs++;
-    return PITH_OK;
-}
-
-static px_lora make_pair(const loader *l, int64_t rank, int64_t rows, int64_t cols)
-{
-    float alpha = l->a->alpha;
-    return (px_lora){.rank = (int32_t)rank,
-                     .scale = alpha != 0 ? alpha / (float)rank : 1,
-                     .rows = rows,
-                     .cols = cols};
+    return (px_lora){
+        .rank = t->rank, .scale = px_lora_scale(l->set, t), .rows = rows, .cols = t->cols};
 }
 
 /* The pair of a matrix with the rows of `n` slots. */
-static pith_status load_pair(loader *l, const px_tensor *a, const px_tensor *b,
-                             const px_tensor *base, px_lora *const *to, const px_slot *slots, int n)
+static pith_status load_pair(loader *l, const px_lora_tensor *t, const px_tensor *base,
+                             px_lora *const *to, const px_slot *slots, int n)
 {
-    int64_t rank = a->ne[1], rows = 0;
+    int64_t rows = 0;
     for (int i = 0; i < n; i++)
         rows += rows_of(l->hp, slots[i]);
-    pith_status st = check_pair(l, a, b, rank);
+    pith_status st = check_shape(l, t, "columns", t->cols, cols_of(l->hp, slots[0]));
     if (st == PITH_OK)
-        st = check_shape(l, a, cols_of(l->hp, slots[0]), rank);
-    if (st == PITH_OK)
-        st = check_shape(l, b, rank, rows);
-    const float *values = st == PITH_OK ? copy_rows(l, a) : NULL;
-    if (!values)
-        return st != PITH_OK ? st : px_fail(l->err, PITH_E_MEMORY, "out of memory");
+        st = check_shape(l, t, "rows", t->rows, rows);
+    if (st == PITH_OK && (base->ne[0] != t->cols || base->ne[1] != rows))
+        st = check_shape(l, t, "values", t->rows * t->cols, base->ne[0] * base->ne[1]);
+    const float *a = st == PITH_OK ? copy(l, t->a, (size_t)t->rank * (size_t)t->cols) : NULL;
+    if (!a)
+        return st != PITH_OK ? st : PITH_E_MEMORY;
     rows = 0;
     for (int i = 0; i < n; i++) {
-        px_lora pair = make_pair(l, rank, rows_of(l->hp, slots[i]), a->ne[0]);
+        px_lora pair = make_pair(l, t, rows_of(l->hp, slots[i]));
         pair.shared = i > 0;
-        pair.a = values;
-        pair.b = copy_blocks(l, b, base, rows, pair.rows);
-        if (!pair.b)
+        pair.a = a;
+        pair.b = copy_blocks(l, t, rows, pair.rows);
+        if (pair.b && t->magnitude)
+            pair.dora = copy_dora(l, t, base, rows, pair.rows);
+        if (!pair.b || (t->magnitude && !pair.dora))
             return px_fail(l->err, PITH_E_MEMORY, "out of memory");
         rows += pair.rows;
         *to[i] = pair;
@@ -239,135 +271,56 @@ static pith_status load_pair(loader *l, const px_tensor *a, const px_tensor *b,
     return PITH_OK;
 }
 
-static pith_status load_embed(loader *l, const px_tensor *a, const px_tensor *b)
+static pith_status load_embed(loader *l, const px_lora_tensor *t)
 {
-    int64_t rank = a->ne[0];
-    pith_status st = check_pair(l, a, b, rank);
+    pith_status st = check_shape(l, t, "columns", t->cols, l->hp->n_vocab);
     if (st == PITH_OK)
-        st = check_shape(l, a, rank, l->hp->n_vocab);
-    if (st == PITH_OK)
-        st = check_shape(l, b, rank, l->hp->width);
+        st = check_shape(l, t, "rows", t->rows, l->hp->width);
+    if (st == PITH_OK && t->magnitude)
+        st = px_fail(l->err, PITH_E_UNSUPPORTED,
+                     "'%s' has magnitudes (DoRA) of the embedding, which pith does not compute; "
+                     "train the adapter without embed_tokens",
+                     l->path);
     if (st != PITH_OK)
         return st;
-    px_lora pair = make_pair(l, rank, l->hp->width, l->hp->n_vocab);
-    pair.a = copy_rows(l, a);
-    pair.b = pair.a ? copy_blocks(l, b, NULL, 0, pair.rows) : NULL;
+    px_lora pair = make_pair(l, t, l->hp->width);
+    pair.a = transpose(l, t);
+    pair.b = pair.a ? copy_blocks(l, t, 0, pair.rows) : NULL;
     l->a->embed = pair;
-    return pair.b ? PITH_OK : px_fail(l->err, PITH_E_MEMORY, "out of memory");
+    return pair.b ? PITH_OK : PITH_E_MEMORY;
 }
 
-/* The pair that begins with lora_a of the matrix `name`, zero-terminated. */
-static pith_status load_named(loader *l, const char *name, const px_tensor *a)
+static pith_status load_tensor(loader *l, const px_lora_tensor *t)
 {
-    char partner[PX_MAX_TENSOR_NAME + 16];
-    snprintf(partner, sizeof partner, "%s.lora_b", name);
-    const px_tensor *b = px_source_tensor(l->s, partner);
-    if (!b)
-        return px_fail(l->err, PITH_E_FORMAT, "'%s' has tensor '%s' but no '%s'", l->s->path,
-                       a->name, partner);
-    if (strcmp(name, "token_embd.weight") == 0)
-        return load_embed(l, a, b);
+    if (!isfinite(px_lora_scale(l->set, t)))
+        return px_fail(l->err, PITH_E_NUMERIC, "'%s': the scale of '%s' is no finite number",
+                       l->path, t->name);
+    if (strcmp(t->name, "token_embd.weight") == 0)
+        return load_embed(l, t);
     px_lora *to[3] = {&l->a->head};
-    if (strcmp(name, "output.weight") == 0)
-        return load_pair(l, a, b, NULL, to, &(px_slot){PX_SLOT_HEAD}, 1);
+    const px_tensor *base = px_source_tensor(l->model, t->name);
+    if (strcmp(t->name, "output.weight") == 0) {
+        if (!base) // tied
+            base = px_source_tensor(l->model, "token_embd.weight");
+        if (base)
+            return load_pair(l, t, base, to, &(px_slot){PX_SLOT_HEAD}, 1);
+    }
     int32_t layer = 0;
-    const px_tensor *base = px_source_tensor(l->model, name);
-    const kind *k = find_kind(l, name, strlen(name), &layer);
+    const kind *k = find_kind(l, t->name, strlen(t->name), &layer);
     if (!base)
         return px_fail(l->err, PITH_E_MISMATCH,
                        "'%s' adapts tensor '%s', which '%s' does not have; the adapter is of "
                        "another model",
-                       l->s->path, name, l->model->path);
+                       l->path, t->name, l->model->path);
     if (!k)
         return px_fail(l->err, PITH_E_UNSUPPORTED,
-                       "'%s' adapts tensor '%s', which pith does not adapt", l->s->path, name);
+                       "'%s' adapts tensor '%s', which pith does not adapt", l->path, t->name);
     for (int i = 0; i < k->n; i++)
         to[i] = &l->a->layers[layer][k->slots[i]];
-    return load_pair(l, a, b, base, to, k->slots, k->n);
-}
-
-/* The name of the matrix that a tensor adapts, into out, and whether it is the A of its pair. */
-static pith_status split_name(const loader *l, const char *name, char out[PX_MAX_TENSOR_NAME],
-                              bool *is_a)
-{
-    size_t n = strlen(name);
-    *is_a = n > 7 && strcmp(name + n - 7, ".lora_a") == 0;
-    if (n > 7 && n - 7 < PX_MAX_TENSOR_NAME && (*is_a || strcmp(name + n - 7, ".lora_b") == 0)) {
-        memcpy(out, name, n - 7);
-        out[n - 7] = '\0';
-        return PITH_OK;
-    }
-    if (strstr(name, "norm"))
-        return px_fail(
-            l->err, PITH_E_UNSUPPORTED,
-            "'%s' replaces tensor '%s', and pith adapts matrices only; train the adapter "
-            "without saving norms",
-            l->s->path, name);
-    return px_fail(l->err, PITH_E_FORMAT,
-                   "'%s' has tensor '%s', expected names that end in .lora_a or .lora_b",
-                   l->s->path, name);
-}
-
-static pith_status load_pairs(loader *l)
-{
-    char name[PX_MAX_TENSOR_NAME];
-    for (int64_t i = 0; i < l->s->n_tensors; i++) {
-        const px_tensor *t = &l->s->tensors[i];
-        bool is_a = false;
-        pith_status st = split_name(l, t->name, name, &is_a);
-        if (st == PITH_OK && is_a) {
-            st = load_named(l, name, t);
-        } else if (st == PITH_OK) {
-            char partner[PX_MAX_TENSOR_NAME + 16];
-            snprintf(partner, sizeof partner, "%s.lora_a", name);
-            if (!px_source_tensor(l->s, partner))
-                st = px_fail(l->err, PITH_E_FORMAT, "'%s' has tensor '%s' but no '%s'", l->s->path,
-                             t->name, partner);
-        }
-        if (st != PITH_OK)
-            return st;
-    }
-    if (l->a->n_pairs == 0)
-        return px_fail(l->err, PITH_E_FORMAT, "'%s' is an empty adapter: it has no tensors",
-                       l->s->path);
-    return PITH_OK;
+    return load_pair(l, t, base, to, k->slots, k->n);
 }
 
 /* ---- the rest */
-
-static pith_status check_keys(loader *l)
-{
-    const px_source *s = l->s;
-    px_str type = {0}, arch = {0}, kind_of = {0};
-    double alpha = 0;
-    pith_status st = px_source_get_str(s, "general.type", false, &type, l->err);
-    if (st == PITH_OK && !px_str_is(type, "adapter"))
-        st = px_fail(l->err, PITH_E_FORMAT,
-                     "'%s' is no adapter: its general.type is '%.*s', expected 'adapter'", s->path,
-                     (int)(type.len < 40 ? type.len : 40), type.data ? type.data : "");
-    if (st == PITH_OK)
-        st = px_source_get_str(s, "general.architecture", true, &arch, l->err);
-    if (st == PITH_OK && !px_str_is(arch, l->hp->arch))
-        st = px_fail(l->err, PITH_E_MISMATCH,
-                     "'%s' is an adapter of a %.*s model, '%s' is a %s model", s->path,
-                     (int)(arch.len < 40 ? arch.len : 40), arch.data, l->model->path, l->hp->arch);
-    if (st == PITH_OK)
-        st = px_source_get_str(s, "adapter.type", true, &kind_of, l->err);
-    if (st == PITH_OK && !px_str_is(kind_of, "lora"))
-        st = px_fail(l->err, PITH_E_UNSUPPORTED,
-                     "'%s' is an adapter of type '%.*s', pith has 'lora' only", s->path,
-                     (int)(kind_of.len < 40 ? kind_of.len : 40), kind_of.data);
-    if (st == PITH_OK && px_source_meta(s, "adapter.alora.invocation_tokens"))
-        st =
-            px_fail(l->err, PITH_E_UNSUPPORTED,
-                    "'%s' is an adapter that certain tokens switch on (aLoRA), which pith does not "
-                    "do",
-                    s->path);
-    if (st == PITH_OK)
-        st = px_source_get_float(s, "adapter.lora.alpha", true, -1e6, 1e6, &alpha, l->err);
-    l->a->alpha = (float)alpha;
-    return st;
-}
 
 /* Gives the matrices that read one input their places among its values. */
 static void place(px_adapter *a, px_lora *const *pairs, int n)
@@ -395,8 +348,8 @@ static void place_all(px_adapter *a)
     place(a, (px_lora *const[]){&a->head}, 1);
 }
 
-pith_status px_adapter_load(const px_source *source, const px_source *model, const px_hparams *hp,
-                            px_adapter **out, pith_error *err)
+pith_status px_adapter_make(const px_lora_set *set, const char *path, const px_source *model,
+                            const px_hparams *hp, px_adapter **out, pith_error *err)
 {
     *out = NULL;
     pith_error own = {0};
@@ -404,12 +357,13 @@ pith_status px_adapter_load(const px_source *source, const px_source *model, con
     if (!a)
         return px_fail_memory(err, "an adapter");
     px_arena_init(&a->arena, 4096, 0);
-    loader l = {.s = source, .model = model, .hp = hp, .a = a, .err = &own};
+    loader l = {.set = set, .path = path, .model = model, .hp = hp, .a = a, .err = &own};
     a->n_layers = hp->n_layers;
+    a->n_pairs = set->n;
     a->layers = px_arena_zalloc(&a->arena, (size_t)hp->n_layers, sizeof *a->layers);
-    pith_status st = a->layers ? check_keys(&l) : px_fail_memory(&own, "an adapter");
-    if (st == PITH_OK)
-        st = load_pairs(&l);
+    pith_status st = a->layers ? PITH_OK : px_fail_memory(&own, "an adapter");
+    for (int32_t i = 0; st == PITH_OK && i < set->n; i++)
+        st = load_tensor(&l, &set->tensors[i]);
     if (st != PITH_OK) {
         px_adapter_free(a);
         return px_fail(err, st, "%s", own.text);
@@ -425,4 +379,72 @@ void px_adapter_free(px_adapter *a)
         return;
     px_arena_clear(&a->arena);
     px_free(a);
+}
+
+/* ---- files */
+
+/* The squares of a tensor's values, and of its differences from the model's. */
+static pith_status compare(const px_lora_copy *c, const px_tensor *t, double *all, double *apart,
+                           pith_error *err)
+{
+    size_t of_copy = 0, of_model = 0;
+    const px_traits *x = px_traits_get(c->dtype), *y = px_traits_get(t->dtype);
+    float *rows = px_malloc(2 * (size_t)c->cols, sizeof *rows);
+    if (!rows)
+        return px_fail_memory(err, "rows of a tensor");
+    bool ok = x && y && px_dtype_row_bytes(c->dtype, c->cols, &of_copy) &&
+              px_dtype_row_bytes(t->dtype, c->cols, &of_model);
+    for (int64_t i = 0; ok && i < c->rows; i++) {
+        x->decode(c->data + (size_t)i * of_copy, rows, c->cols);
+        y->decode(t->data + (size_t)i * of_model, rows + c->cols, c->cols);
+        for (int64_t k = 0; k < c->cols; k++) {
+            double d = (double)rows[k] - (double)rows[c->cols + k];
+            *apart += d * d;
+            *all += (double)rows[k] * (double)rows[k];
+        }
+    }
+    px_free(rows);
+    return PITH_OK;
+}
+
+/* A copy of the embedding or the output matrix must be the model's own, up to what quantizing it
+ * may have changed. */
+static pith_status check_copy(const px_lora_file *f, const px_lora_copy *c, const px_source *model,
+                              pith_error *err)
+{
+    const px_tensor *t = px_source_tensor(model, c->name);
+    if (!t)
+        t = px_source_tensor(model, "token_embd.weight"); // tied
+    double all = 0, apart = 0;
+    bool floats = t && (t->dtype == PX_F32 || t->dtype == PX_F16 || t->dtype == PX_BF16);
+    double limit = floats ? 1e-2 : 0.2;
+    if (!t || t->ne[0] != c->cols || t->ne[1] != c->rows)
+        return px_fail(err, PITH_E_UNSUPPORTED,
+                       "'%s' replaces '%s' by %" PRId64 " x %" PRId64
+                       " values of its own (tokens were added?), and pith adapts matrices only; "
+                       "merge the adapter with PEFT",
+                       f->path, c->name, c->rows, c->cols);
+    pith_status st = compare(c, t, &all, &apart, err);
+    if (st == PITH_OK && !(apart <= limit * limit * all))
+        st = px_fail(err, PITH_E_UNSUPPORTED,
+                     "'%s' replaces '%s' by other values than those of '%s', and pith adapts "
+                     "matrices only; merge the adapter with PEFT",
+                     f->path, c->name, model->path);
+    return st;
+}
+
+pith_status px_adapter_load(const px_lora_file *file, const px_source *model, const px_hparams *hp,
+                            px_adapter **out, pith_error *err)
+{
+    *out = NULL;
+    if (file->arch && strcmp(file->arch, hp->arch) != 0)
+        return px_fail(err, PITH_E_MISMATCH,
+                       "'%s' is an adapter of a %.40s model, '%s' is a %s model", file->path,
+                       file->arch, model->path, hp->arch);
+    for (int32_t i = 0; i < file->n_copies; i++) {
+        pith_status st = check_copy(file, &file->copies[i], model, err);
+        if (st != PITH_OK)
+            return st;
+    }
+    return px_adapter_make(&file->set, file->path, model, hp, out, err);
 }

@@ -1,25 +1,16 @@
 /*
  * adapter: a LoRA adapter of a model: for some of its matrices W a pair A [R, cols] and B [rows,
- * R], with which the decoder computes y = W x + scale * B (A x).
+ * R], with which the decoder computes y = W x + scale * B (A x); with magnitudes m (DoRA, arXiv
+ * 2402.09353) each row of that times g[i] = m[i] / |W[i] + scale (B A)[i]|.
  *
- * Read from the GGUF form that llama.cpp's convert_lora_to_gguf.py writes:
- *
- *   general.type          "adapter"
- *   general.architecture  the model's
- *   adapter.type          "lora"
- *   adapter.lora.alpha    f32: scale = alpha / R of each pair; 0: 1
- *   NAME.lora_a           ne [cols, R]      NAME: a matrix of the model as GGUF names it
- *   NAME.lora_b           ne [R, rows]
- *   token_embd.weight     the other way round: lora_a ne [R, vocabulary], lora_b ne [R, width]:
- *                         x = embed[t] + scale * B A[t]
- *
- * Everything is copied to f32 in the order in which the decoder reads it, so that the file may go.
+ * Made from a set of pairs (lora_set), which is copied in the order in which the decoder reads it.
  * What is fused in the model's file (qkv of Phi-3, gate and up) is cut: the parts share one A.
- * Immutable once open; threads may share it.
+ * Immutable once made; threads may share it.
  */
 #ifndef PX_MODEL_ADAPTER_H
 #define PX_MODEL_ADAPTER_H
 
+#include "model/adapter_read.h"
 #include "model/weights.h"
 
 /* The matrices of a layer, and the one behind all layers. */
@@ -45,8 +36,9 @@ typedef struct px_lora {
     bool shared;  // A and its values are those of the matrix before
     float scale;
     int64_t rows, cols;
-    const float *a; // [R, cols]; of the embedding [V, R]
-    const float *b; // [rows / 64, R, 64]: rows in blocks, the last one with zeros behind it
+    const float *a;    // [R, cols]; of the embedding [V, R]
+    const float *b;    // [rows / 64, R, 64]: rows in blocks, the last one with zeros behind it
+    const float *dora; // [4, rows] or NULL: m, |W|^2, 2 scale W.BA, scale^2 |BA|^2 of each row
 } px_lora;
 
 typedef struct px_adapter {
@@ -55,17 +47,20 @@ typedef struct px_adapter {
     px_lora head, embed;
     int32_t n_layers;
     int32_t stack;   // most values A x of all matrices that read one input
-    int32_t n_pairs; // in the file
-    int32_t most_rank;
-    float alpha;
-    size_t bytes; // memory that it takes
+    int32_t n_pairs; // in the set
+    size_t bytes;    // memory that it takes
 } px_adapter;
 
-/* Reads all pairs. model: the source that weights are bound to. Errors: FORMAT (what is no adapter;
- * half a pair; shapes of a pair that do not fit each other; NaN), MISMATCH (architecture, a tensor
- * that the model lacks, shapes that are another model's), UNSUPPORTED (another kind of adapter;
- * what pith does not adapt), LIMIT, MEMORY. On failure nothing is left. */
-pith_status px_adapter_load(const px_source *source, const px_source *model, const px_hparams *hp,
+/* Makes the adapter of a set whose rows may stand in either order. path: for messages; model: the
+ * source that weights are bound to. Errors: MISMATCH (a tensor that the model lacks, shapes that
+ * are another model's), UNSUPPORTED (what pith does not adapt; magnitudes of an embedding), NUMERIC
+ * (a scale that is no number), MEMORY. On failure nothing is left. */
+pith_status px_adapter_make(const px_lora_set *set, const char *path, const px_source *model,
+                            const px_hparams *hp, px_adapter **out, pith_error *err);
+
+/* The same of a file, whose architecture and copies of the model's tensors are held against the
+ * model first: MISMATCH, UNSUPPORTED (a copy that was changed). */
+pith_status px_adapter_load(const px_lora_file *file, const px_source *model, const px_hparams *hp,
                             px_adapter **out, pith_error *err);
 void px_adapter_free(px_adapter *a);
 

@@ -1,5 +1,7 @@
 /*
- * lora: adapters in a step: y += scale * B (A x), for the rows that have them.
+ * lora: adapters in a step: y += scale * B (A x), for the rows that have them; with DoRA y times
+ * the gain of each row after that. Several adapters follow each other, as in PEFT: a gain scales
+ * what the adapters before it gave, too.
  *
  * Rows with the same adapters stand together (px_run). Before a group of products that read one
  * input, a phase computes A x of all of them into d->lora, a row for each row picked:
@@ -17,6 +19,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -285,6 +288,12 @@ void px_pass_lora(px_decoder *d, const px_desk *desk, int32_t layer, const px_sl
 
 /* ---- B */
 
+/* A use of a pair: where its values A x stand in a row of d->lora, and its scale. */
+typedef struct share {
+    int64_t at;
+    float scale;
+} share;
+
 /* Adds rows [row0, row1) of B times the R values h to y. */
 static void add_rows(const px_decoder *d, const px_lora *l, const float *h, float *y, int64_t row0,
                      int64_t row1)
@@ -294,8 +303,18 @@ static void add_rows(const px_decoder *d, const px_lora *l, const float *h, floa
         d->kern->axpy(h[k], block + k * PX_LORA_BLOCK + row0 % PX_LORA_BLOCK, y, row1 - row0);
 }
 
+/* y times m / |W + u s B A| of rows [row0, row1), where u is the scale in use. */
+static void scale_rows(const px_lora *l, float u, float *y, int64_t row0, int64_t row1)
+{
+    const float *m = l->dora, *w = m + l->rows, *across = w + l->rows, *own = across + l->rows;
+    for (int64_t i = row0; i < row1; i++) {
+        float norm = w[i] + u * across[i] + u * u * own[i];
+        y[i - row0] *= norm > 0 ? m[i] / sqrtf(norm) : 0;
+    }
+}
+
 /* The pair's part of rows [row0, row1) for the rows picked of a run. */
-static void add_pair(const px_decoder *d, const px_lora *l, int64_t at, const px_picked *rows,
+static void add_pair(const px_decoder *d, const px_lora *l, const share *of, const px_picked *rows,
                      const px_run *run, float *y, int64_t stride, int64_t row0, int64_t row1)
 {
     int32_t low = first_pick(rows, run->first), high = first_pick(rows, run->first + run->n);
@@ -306,8 +325,11 @@ static void add_pair(const px_decoder *d, const px_lora *l, int64_t at, const px
             int32_t place = rows->places ? rows->places[i] : i;
             if (rows->places && place >= d->n_logits)
                 continue; // pooled: has no logits
-            const float *h = d->lora.data + i * d->lora.stride + at;
-            add_rows(d, l, h, y + place * stride + (row - row0), row, end);
+            const float *h = d->lora.data + i * d->lora.stride + of->at;
+            float *to = y + place * stride + (row - row0);
+            add_rows(d, l, h, to, row, end);
+            if (l->dora)
+                scale_rows(l, of->scale, to, row, end);
         }
     }
 }
@@ -322,7 +344,8 @@ void px_pass_lora_add(const px_decoder *d, int32_t layer, px_slot slot, const px
             const px_adapter *a = run->uses[u].adapter;
             const px_lora *l = px_adapter_pair(a, layer, slot);
             if (l->rank > 0)
-                add_pair(d, l, at + l->at, rows, run, y, stride, row0, row1);
+                add_pair(d, l, &(share){at + l->at, run->uses[u].scale}, rows, run, y, stride, row0,
+                         row1);
             at += a->stack;
         }
     }
