@@ -264,8 +264,7 @@ static test_result shell(const char *script)
     return test_run(&(test_command){.args = args});
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__) // need more than that themselves
+#if !TEST_SANITIZED // they need more than that themselves
 
 /* 40 MiB of private memory, stacks of threads included, for 128 MiB of weights. */
 static void memory_does_not_grow_with_the_model(void **state)
@@ -313,7 +312,7 @@ int main(void)
         cmocka_unit_test(compares),
         cmocka_unit_test(importance_helps),
         cmocka_unit_test(says_what_is_wrong),
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !TEST_SANITIZED
         cmocka_unit_test(memory_does_not_grow_with_the_model),
 #endif
         cmocka_unit_test(interrupt_leaves_nothing),

@@ -16,6 +16,19 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
+/* Whether this program runs in a sanitizer, which makes it many times slower: long tests take less
+ * there, of sizes, not of kinds. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 /* The path of a file in the source tree: test_source("tests/golden/x.json"). */
 const char *test_source(const char *name);
 

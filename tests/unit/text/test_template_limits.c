@@ -13,17 +13,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { MOST_MS = 20000 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { MOST_MS = 20000 };
-#else
-enum { MOST_MS = 2000 };
-#endif
-#else
-enum { MOST_MS = 2000 };
-#endif
+enum { MOST_MS = TEST_SANITIZED ? 20000 : 2000 };
 
 /* Of the processor's time: other programs may be running. */
 static int64_t now_ms(void)
@@ -199,7 +189,7 @@ static void too_much_work(void **state)
         "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) "
         "}}",
     };
-    for (size_t i = 0; i<sizeof sources / sizeof sources[0]; i += MOST_MS> 2000 ? 6 : 1)
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i += TEST_SANITIZED ? 6 : 1)
         expect_refused(sources[i]);
 }
 
