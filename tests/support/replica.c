@@ -35,7 +35,7 @@ test_replica test_replica_start(const char *name)
     unsetenv("http_proxy"); // of the developer's own
     setenv("no_proxy", "127.0.0.1,localhost", 1);
     setenv("NO_PROXY", "127.0.0.1,localhost", 1);
-    const char *folder = test_temp(name), *script = test_source("tests/support/registry.py");
+    const char *folder = test_temp(name), *program = getenv("PITH_REGISTRY");
     make_above(test_format("%s/x", folder));
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
@@ -50,7 +50,7 @@ test_replica test_replica_start(const char *name)
         close(in[0]);
         close(out[1]);
         unsetenv("LD_PRELOAD");
-        execlp("python3", "python3", script, folder, (char *)NULL);
+        execl(program ? program : "", "registry", folder, (char *)NULL);
         _exit(127);
     }
     close(in[0]);
@@ -62,7 +62,8 @@ test_replica test_replica_start(const char *name)
     url[n] = '\0';
     close(out[0]);
     if (strncmp(url, "http://", 7) != 0)
-        fail_msg("the replica did not start: '%s' (python3 is needed)", url);
+        fail_msg("the replica did not start: '%s' (PITH_REGISTRY is '%s')", url,
+                 program ? program : "");
     return (test_replica){.url = url, .folder = folder};
 }
 

@@ -1,5 +1,5 @@
 /*
- * replica: a child process that plays the registries (tests/support/registry.py), for tests that
+ * replica: a child process that plays the registries (tests/support/registry.c), for tests that
  * pull. It serves a folder and logs what it sent; it ends with the test program.
  */
 #ifndef PITH_TESTS_REPLICA_H
