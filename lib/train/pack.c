@@ -62,12 +62,13 @@ pith_status px_pack_init(px_pack *p, const px_examples *e, int32_t most_units, i
     p->segs = PX_NEW(&p->arena, px_segment, 2 * u);
     p->passes = PX_NEW(&p->arena, px_pack_pass, u);
     p->order = PX_NEW(&p->arena, int64_t, u);
+    p->given = PX_NEW(&p->arena, int64_t, u);
     p->sizes = PX_NEW(&p->arena, int32_t, u);
     p->bins = PX_NEW(&p->arena, int32_t, u);
     p->sorted = PX_NEW(&p->arena, int32_t, u);
     p->room = PX_NEW(&p->arena, int32_t, u);
-    if (p->ids && p->targets && p->segs && p->passes && p->order && p->sizes && p->bins &&
-        p->sorted && p->room)
+    if (p->ids && p->targets && p->segs && p->passes && p->order && p->given && p->sizes &&
+        p->bins && p->sorted && p->room)
         return PITH_OK;
     px_pack_clear(p);
     return px_fail(err, PITH_E_MEMORY,
@@ -193,4 +194,11 @@ void px_pack_make(px_pack *p, const int64_t *units, int32_t n)
         p->n_tokens += w.n;
         p->n_learned += pass->n_learned;
     }
+}
+
+void px_pack_range(px_pack *p, int64_t first, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        p->given[i] = first + i;
+    px_pack_make(p, p->given, n);
 }

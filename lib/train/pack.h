@@ -27,6 +27,7 @@ typedef struct px_pack {
     px_pack_pass *passes;            // [most_units]
     int32_t n_passes;
     int64_t *order; // [most_units] units, pass after pass
+    int64_t *given; // [most_units] of px_pack_range
     int32_t *sizes, *bins, *sorted, *room;
     px_arena arena;
     int64_t n_tokens, n_learned; // of the update
@@ -48,5 +49,7 @@ void px_pack_clear(px_pack *p);
 
 /* Lays out one update. Takes nothing from the heap. */
 void px_pack_make(px_pack *p, const int64_t *units, int32_t n);
+/* Units [first, first + n). */
+void px_pack_range(px_pack *p, int64_t first, int32_t n);
 
 #endif
