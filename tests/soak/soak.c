@@ -26,8 +26,8 @@
 #include "support/support.h"
 
 #include "support/http.h"
+#include "support/proc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -37,7 +37,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -71,22 +70,10 @@ typedef struct client {
     char *body; // [BODY]
 } client;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static uint32_t draw(client *c, uint32_t n) // 0 to n - 1
 {
     c->state = c->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(c->state >> 33) % n;
-}
-
-static void nap_ms(uint32_t ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
 }
 
 /* ---- requests */
@@ -175,9 +162,9 @@ static size_t make_head(char *out, size_t cap, const char *path, size_t length)
 static void wrong(const char *what, const char *path, const test_reply *r, const char *body)
 {
     const double stop = 3; // seconds; the watcher looks five times a second
-    if (now() > deadline + 1)
+    if (test_now() > deadline + 1)
         return; // the server is being stopped
-    if (begun < resumed || now() - beat > stop) {
+    if (begun < resumed || test_now() - beat > stop) {
         atomic_fetch_add(&n_disturbed, 1);
         return;
     }
@@ -243,7 +230,7 @@ static void hang_up(client *c) // after some bytes were sent, or some received
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (fd >= 0 && test_send_all(fd, head, whole ? len : draw(c, (uint32_t)len) + 1) && whole &&
         test_send_all(fd, c->body, draw(c, 3) == 0 ? draw(c, (uint32_t)n) : n)) {
-        nap_ms(draw(c, 60));
+        test_nap_ms(draw(c, 60));
         for (uint32_t i = draw(c, 4); i > 0 && read(fd, some, draw(c, sizeof some - 1) + 1) > 0;)
             i--;
     }
@@ -267,7 +254,7 @@ static void read_slowly(client *c)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     if (test_send_all(fd, head, len) && test_send_all(fd, c->body, n))
         for (int i = 0; i < 60 && read(fd, some, sizeof some) > 0; i++)
-            nap_ms(draw(c, 80));
+            test_nap_ms(draw(c, 80));
     close(fd);
     count(0);
 }
@@ -290,7 +277,7 @@ static void send_too_much(client *c)
         memcpy(block + sizeof block - 2, "\r\n", 2);
     }
     bool goes = fd >= 0 && test_send_all(fd, head, len);
-    for (size_t sent = 0; goes && sent < OVERSIZE && now() < deadline; sent += sizeof block)
+    for (size_t sent = 0; goes && sent < OVERSIZE && test_now() < deadline; sent += sizeof block)
         goes = test_send_all(fd, block, sizeof block);
     char reply[64] = "";
     if (fd >= 0 && read(fd, reply, sizeof reply - 1) > 0 && strncmp(reply, "HTTP/1.1 4", 10) != 0) {
@@ -327,7 +314,9 @@ static void send_damaged(client *c)
     size_t len = make_head(all, 512, k->path, n);
     memcpy(all + len, c->body, n);
     test_reply r = test_http_raw(server.port, all, len + n);
-    if (r.status != 200 && !is_refusal(r.status)) {
+    /* Without its max_tokens an answer fills the context: that may outlast our patience. */
+    bool given_up = r.status == 0 && test_now() - begun > 100;
+    if (r.status != 200 && !is_refusal(r.status) && !given_up) {
         c->body[n] = '\0';
         wrong("a damaged body", k->path, &r, c->body);
     }
@@ -401,8 +390,8 @@ static void *run_client(void *arg)
                                              hang_up,      hang_up,      read_slowly, send_damaged,
                                              send_damaged, send_no_http, look_around};
     client *c = arg;
-    while (now() < deadline) {
-        begun = now();
+    while (test_now() < deadline) {
+        begun = test_now();
         if (draw(c, 100) == 0)
             send_too_much(c);
         else
@@ -412,33 +401,6 @@ static void *run_client(void *arg)
 }
 
 /* ---- the server's memory */
-
-static double resident_mib(void)
-{
-    char path[64], line[256];
-    long kib = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)server.pid);
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %ld", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return (double)kib / 1024;
-}
-
-static int open_files(void)
-{
-    char path[64];
-    int n = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)server.pid);
-    DIR *d = opendir(path);
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
 
 /* How much the straight line through the values rises from the first to the last. */
 static double rise(const double *values, int n)
@@ -475,7 +437,7 @@ static bool is_alive(double start)
         return true;
     size_t n;
     const char *log = test_read(server.log, &n);
-    fprintf(stderr, "soak: the server ended after %.0f seconds:\n%s\n", now() - start,
+    fprintf(stderr, "soak: the server ended after %.0f seconds:\n%s\n", test_now() - start,
             log + (n > 4000 ? n - 4000 : 0));
     server.pid = 0;
     return false;
@@ -488,9 +450,9 @@ static bool watch(double start)
     for (int i = 0; i < PARTS; i++)
         least[i] = 1e9;
     beat = start;
-    while (now() < deadline) {
-        nap_ms(200);
-        double t = now(), pause = t - beat;
+    while (test_now() < deadline) {
+        test_nap_ms(200);
+        double t = test_now(), pause = t - beat;
         if (pause > 3) {
             stopped += pause;
             resumed = t;
@@ -499,7 +461,7 @@ static bool watch(double start)
         beat = t;
         if (!is_alive(start))
             return false;
-        double mib = resident_mib();
+        double mib = test_memory_mib(server.pid, "VmRSS");
         int part = (int)((t - start - stopped) / opt.seconds * PARTS);
         part = part < PARTS ? part : PARTS - 1;
         least[part] = mib < least[part] ? mib : least[part];
@@ -510,7 +472,7 @@ static bool watch(double start)
         printf("%6.0f s  %ld requests, %ld answered, %ld refused, %ld hung up, %ld wrong, %ld "
                "disturbed, %.1f MiB, %d files\n",
                t - start - stopped, n_done, n_ok, n_refused, n_dropped, n_wrong, n_disturbed, mib,
-               open_files());
+               test_open_files(server.pid));
         fflush(stdout);
     }
     if (stopped > 0)
@@ -524,9 +486,9 @@ static bool watch(double start)
 /* Connections that are left over are closed within the server's time limit. */
 static bool closes_files(int before)
 {
-    for (int i = 0; i < 900 && open_files() > before; i++)
-        nap_ms(100);
-    int after = open_files();
+    for (int i = 0; i < 900 && test_open_files(server.pid) > before; i++)
+        test_nap_ms(100);
+    int after = test_open_files(server.pid);
     printf("files open: %d before, %d after\n", before, after);
     return after <= before;
 }
@@ -544,8 +506,8 @@ static void soak(void **state)
                              "{\"prompt\":\"Once\",\"max_tokens\":4}");
     assert_int_equal(r.status, 200); // the model is open
     test_reply_free(&r);
-    int files = open_files();
-    double start = now();
+    int files = test_open_files(server.pid);
+    double start = test_now();
     deadline = start + opt.seconds;
     for (int i = 0; i < opt.clients; i++) {
         clients[i].state = opt.seed * 1000003 + (uint64_t)i;
