@@ -1,7 +1,8 @@
 /*
- * LoRA adapters of the tiny models against PEFT (adapters/expect.txt), through the door: from GGUF
- * files, on models opened as folders and as GGUF files, at each level of kernels; several adapters
- * on one session; sessions of different adapters in one step.
+ * LoRA adapters of the tiny models against PEFT, through the door: from GGUF files
+ * (adapters/expect.txt) and from the folders that PEFT saved (adapters/peft.txt: rsLoRA, DoRA,
+ * patterns, fused matrices, embeddings), on models opened as folders and as GGUF files, at each
+ * level of kernels; several adapters on one session; sessions of different adapters in one step.
  *
  * Bounds are those of test_models.c, relative to the largest logit of a row.
  */
@@ -15,7 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CASES = 11, MOST_TOKENS = 32, MOST_VOCAB = 128, KEEP = 3, MOST_USES = 2 };
+enum {
+    N_GGUF = 11,
+    N_PEFT = 9,
+    MOST_CASES = N_GGUF + N_PEFT,
+    MOST_TOKENS = 32,
+    MOST_VOCAB = 128,
+    KEEP = 3,
+    MOST_USES = 2
+};
 
 static const double BOUND = 1e-4;
 static const double BF16_BOUND = 6e-2;
@@ -73,12 +82,20 @@ static void read_line(char *line)
     }
 }
 
+static void read_entries(const char *name)
+{
+    char *text = test_read(test_source(test_format("tests/golden/adapters/%s", name)), NULL);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        read_line(line);
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    char *text = test_read(test_source("tests/golden/adapters/expect.txt"), NULL);
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        read_line(line);
+    read_entries("expect.txt");
+    if (N_ENTRIES != N_GGUF)
+        return -1;
+    read_entries("peft.txt");
     return N_ENTRIES == MOST_CASES ? 0 : -1;
 }
 
@@ -189,8 +206,8 @@ static void check_model(const pith_model *m, const char *name, const char *what)
 static void logits_are_pefts(void **state)
 {
     (void)state;
-    static const char *const NAMES[] = {"llama32", "qwen2", "gemma2", "phi3"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const NAMES[] = {"llama32", "qwen2", "gemma2", "phi3", "qwen3", "gemma3"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         pith_model *m = open_model(folder_of(NAMES[i]));
         check_model(m, NAMES[i], "folder");
         pith_model_close(m);
