@@ -290,33 +290,16 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
     }
 }
 
-/* Columns in threes: a row is unpacked once for three. */
+#include "kern/x86/mul_cols.h"
+
 INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f)
 {
-    const int64_t n = m->x->n;
     const int64_t parts = (m->x->k / PX_Q8_BLOCK + BLOCKS - 1) / BLOCKS;
-    const int64_t room = SCRATCH / (int64_t)sizeof(part);
-    if (parts > room) { // rows of more than 140 thousand values
+    const int most = columns_in(SCRATCH, parts * (int64_t)sizeof(part));
+    if (most == 0) // rows of more than 140 thousand values
         px_ref_mul_q8(m, row0, row1);
-        return;
-    }
-    const int most = COLS * parts <= room ? COLS : 1;
-    int64_t c = 0;
-    for (; most == COLS && c + COLS <= n; c += COLS)
-        multiply_cols(m, row0, row1, c, COLS, f);
-    if (most == COLS && n - c == 2) {
-        multiply_cols(m, row0, row1, c, 2, f);
-        return;
-    }
-    for (; c < n; c++)
-        multiply_cols(m, row0, row1, c, 1, f);
+    else
+        multiply_in(m, row0, row1, most, f);
 }
-
-#define MUL(id, name, ...)                                              \
-    void LEVEL(mul_##name)(const px_mul *m, int64_t row0, int64_t row1) \
-    {                                                                   \
-        const format f = {id##_BYTES, __VA_ARGS__};                     \
-        multiply(m, row0, row1, f);                                     \
-    }
 
 #endif

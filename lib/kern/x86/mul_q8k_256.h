@@ -274,24 +274,11 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
     }
 }
 
-/* Columns in threes: a row is unpacked once for three. */
+#include "kern/x86/mul_cols.h"
+
 INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f)
 {
-    const int64_t n = m->x->n;
-    int64_t c = 0;
-    for (; c + COLS <= n; c += COLS)
-        multiply_cols(m, row0, row1, c, COLS, f);
-    if (n - c == 2)
-        multiply_cols(m, row0, row1, c, 2, f);
-    else if (n - c == 1)
-        multiply_cols(m, row0, row1, c, 1, f);
+    multiply_in(m, row0, row1, COLS, f);
 }
-
-#define MUL(id, name, ...)                                              \
-    void LEVEL(mul_##name)(const px_mul *m, int64_t row0, int64_t row1) \
-    {                                                                   \
-        const format f = {id##_BYTES, __VA_ARGS__};                     \
-        multiply(m, row0, row1, f);                                     \
-    }
 
 #endif

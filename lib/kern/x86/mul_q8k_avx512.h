@@ -179,18 +179,11 @@ INLINE void multiply_cols(const px_mul *m, int64_t row0, int64_t row1, int64_t c
     }
 }
 
-/* Columns in threes: a row is unpacked once for three. The rows of a call are few enough to stay in
- * the caches for the next three. */
+#include "kern/x86/mul_cols.h"
+
 INLINE void multiply(const px_mul *m, int64_t row0, int64_t row1, const format f)
 {
-    const int64_t n = m->x->n;
-    int64_t c = 0;
-    for (; c + 3 <= n; c += 3)
-        multiply_cols(m, row0, row1, c, 3, f);
-    if (n - c == 2)
-        multiply_cols(m, row0, row1, c, 2, f);
-    else if (n - c == 1)
-        multiply_cols(m, row0, row1, c, 1, f);
+    multiply_in(m, row0, row1, COLS, f);
 }
 
 /* Codes of IQ4_XS as the level holds them. */
@@ -203,12 +196,6 @@ INLINE void codes_iq4_xs(const uint8_t *block, __m512i q[VECTORS])
                                _mm512_set1_epi8((char)CODE_SHIFT));
 }
 
-#define MUL(id, name, ...)                                              \
-    void LEVEL(mul_##name)(const px_mul *m, int64_t row0, int64_t row1) \
-    {                                                                   \
-        const format f = {id##_BYTES, __VA_ARGS__};                     \
-        multiply(m, row0, row1, f);                                     \
-    }
 MUL(PX_Q2_K, q2_k, true, true, -1, head_q2_k, codes_q2_k, add_sub16)
 MUL(PX_Q3_K, q3_k, true, false, 2, head_q3_k, codes_q3_k, add_sub16)
 MUL(PX_IQ4_XS, iq4_xs, false, false, CODE_SHIFT ? 7 : -1, head_iq4_xs, codes_iq4_xs, add_signed)
