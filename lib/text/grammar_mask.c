@@ -29,7 +29,7 @@ struct px_gconfig {
 
 struct px_gpopset {
     uint32_t *nodes; // ascending
-    uint32_t n;
+    uint32_t n, hash;
 };
 
 struct px_gplace {
@@ -63,12 +63,13 @@ pith_status px_gmasks_init(px_gmasks *m, const px_gnet *net, const px_gvocab *vo
     m->config_table = px_calloc(FIRST_TABLE, sizeof *m->config_table);
     m->mask_table_size = m->config_table_size = FIRST_TABLE;
     m->bits = px_calloc(vocab->n_words, sizeof *m->bits);
+    m->ids = px_malloc((size_t)vocab->n_words + 1, sizeof *m->ids);
     m->popsets = px_calloc(1, sizeof *m->popsets);
     m->cap_popsets = 1;
     if (m->popsets)
         m->popsets[0].nodes = px_calloc(1, sizeof *m->popsets[0].nodes); // the root
-    if (m->mask_table && m->config_table && m->bits && m->popsets && m->popsets[0].nodes &&
-        make_base(m)) {
+    if (m->mask_table && m->config_table && m->bits && m->ids && m->popsets &&
+        m->popsets[0].nodes && make_base(m)) {
         m->popsets[0].n = 1;
         m->n_popsets = 1;
         return PITH_OK;
@@ -116,6 +117,7 @@ void px_gmasks_clear(px_gmasks *m)
     px_free(m->mask_table);
     px_free(m->config_table);
     px_free(m->bits);
+    px_free(m->ids);
     px_free(m->pops);
     px_free(m->todo);
     px_free(m->place_table);
@@ -279,6 +281,30 @@ static pith_status make_row(px_gmasks *m, uint32_t config, pith_error *err)
     return st;
 }
 
+/* ---- what a walk finds: tokens as bits, and as a list while they are few */
+
+static void clear_bits(px_gmasks *m)
+{
+    if (!m->listed)
+        memset(m->bits, 0, m->vocab->n_words * sizeof *m->bits);
+    for (uint32_t i = 0; m->listed && i < m->n_ids; i++)
+        m->bits[(uint32_t)m->ids[i] / 64] = 0;
+    m->listed = true;
+    m->n_ids = 0;
+}
+
+static void put_id(px_gmasks *m, int32_t id)
+{
+    uint64_t bit = UINT64_C(1) << (id % 64), *word = &m->bits[(uint32_t)id / 64];
+    if (*word & bit)
+        return;
+    *word |= bit;
+    if (m->n_ids == m->vocab->n_words)
+        m->listed = false;
+    if (m->listed)
+        m->ids[m->n_ids++] = id;
+}
+
 /* ---- walks */
 
 static bool put_pop(px_gmasks *m, uint32_t node)
@@ -316,7 +342,7 @@ static pith_status walk(px_gmasks *m, uint32_t config, uint32_t t, uint32_t leas
         const px_gconfig *c = &m->configs[to];
         if (d > least) {
             for (uint32_t k = v->first_id[i]; k < v->first_id[i + 1]; k++)
-                m->bits[(uint32_t)v->ids[k] / 64] |= UINT64_C(1) << (v->ids[k] % 64);
+                put_id(m, v->ids[k]);
             if (c->popped && px_gvocab_has_below(v, i) && !put_pop(m, i))
                 return no_memory(err);
         }
@@ -342,8 +368,11 @@ static pith_status find_popset(px_gmasks *m, uint32_t *out, pith_error *err)
     for (uint32_t i = 1; i < m->n_pops; i++)
         if (m->pops[i] != m->pops[n - 1])
             m->pops[n++] = m->pops[i];
+    uint32_t hash = n;
+    for (uint32_t i = 0; i < n; i++)
+        hash = (hash ^ m->pops[i]) * UINT32_C(0x9e3779b1);
     for (uint32_t i = 1; i < m->n_popsets; i++)
-        if (m->popsets[i].n == n &&
+        if (m->popsets[i].hash == hash && m->popsets[i].n == n &&
             memcmp(m->popsets[i].nodes, m->pops, n * sizeof *m->pops) == 0) {
             *out = i;
             return PITH_OK;
@@ -354,7 +383,7 @@ static pith_status find_popset(px_gmasks *m, uint32_t *out, pith_error *err)
     if (!nodes)
         return no_memory(err);
     memcpy(nodes, m->pops, n * sizeof *nodes);
-    m->popsets[m->n_popsets] = (px_gpopset){.nodes = nodes, .n = n};
+    m->popsets[m->n_popsets] = (px_gpopset){.nodes = nodes, .n = n, .hash = hash};
     *out = m->n_popsets++;
     return count_bytes(m, n * sizeof *nodes, err);
 }
@@ -396,10 +425,8 @@ static pith_status put_symbols(px_gmasks *m, uint32_t config, pith_error *err)
     px_gitems in = {.items = m->configs[config].items, .n = m->configs[config].n};
     pith_status st = px_gset_expand(&m->set, &in, err);
     for (uint32_t i = 0; st == PITH_OK && i < m->set.n_moves; i++)
-        if (m->set.moves[i].edge.kind == PX_GEDGE_TOKEN) {
-            int32_t id = net->symbols[m->set.moves[i].edge.what];
-            m->bits[(uint32_t)id / 64] |= UINT64_C(1) << (id % 64);
-        }
+        if (m->set.moves[i].edge.kind == PX_GEDGE_TOKEN)
+            put_id(m, net->symbols[m->set.moves[i].edge.what]);
     return st;
 }
 
@@ -413,26 +440,42 @@ static void add_mask(const px_gmask *mask, uint32_t n_words, uint64_t *bits)
             bits[(uint32_t)mask->ids[i] / 64] |= UINT64_C(1) << (mask->ids[i] % 64);
 }
 
+/* Lists the tokens of m->bits; false where there are more than n_words of them. */
+static bool list_ids(px_gmasks *m)
+{
+    uint32_t n_words = m->vocab->n_words, n = 0;
+    for (uint32_t i = 0; m->listed && i < m->n_ids; i++) // some were taken out again
+        if (m->bits[(uint32_t)m->ids[i] / 64] >> (m->ids[i] % 64) & 1)
+            m->ids[n++] = m->ids[i];
+    for (uint32_t i = 0; !m->listed && i < n_words; i++)
+        for (uint64_t w = m->bits[i]; w != 0; w &= w - 1) {
+            if (n == n_words)
+                return false;
+            m->ids[n++] = (int32_t)(64 * i + (uint32_t)__builtin_ctzll(w));
+        }
+    m->listed = true;
+    m->n_ids = n;
+    return true;
+}
+
 /* Keeps m->bits as the mask's, as a list where that is shorter. */
 static pith_status store_bits(px_gmasks *m, px_gmask *mask, pith_error *err)
 {
-    uint32_t n_words = m->vocab->n_words, n = 0;
-    for (uint32_t i = 0; i < n_words; i++)
-        n += (uint32_t)__builtin_popcountll(m->bits[i]);
-    if (n > n_words) {
+    uint32_t n_words = m->vocab->n_words;
+    if (!list_ids(m)) {
         mask->bits = px_malloc(n_words, sizeof *mask->bits);
         if (!mask->bits)
             return no_memory(err);
         memcpy(mask->bits, m->bits, n_words * sizeof *mask->bits);
         return count_bytes(m, n_words * sizeof *mask->bits, err);
     }
-    mask->ids = px_malloc((size_t)n + 1, sizeof *mask->ids);
+    mask->ids = px_malloc((size_t)m->n_ids + 1, sizeof *mask->ids);
     if (!mask->ids)
         return no_memory(err);
-    for (uint32_t i = 0; i < n_words; i++)
-        for (uint64_t w = m->bits[i]; w != 0; w &= w - 1)
-            mask->ids[mask->n_ids++] = (int32_t)(64 * i + (uint32_t)__builtin_ctzll(w));
-    return count_bytes(m, 64 + n * sizeof *mask->ids, err);
+    if (m->n_ids > 0)
+        memcpy(mask->ids, m->ids, m->n_ids * sizeof *mask->ids);
+    mask->n_ids = m->n_ids;
+    return count_bytes(m, 64 + m->n_ids * sizeof *mask->ids, err);
 }
 
 static pith_status find_mask(px_gmasks *m, uint32_t state, uint32_t popset, uint32_t *out,
@@ -453,7 +496,9 @@ static pith_status use_stand_in(px_gmasks *m, uint32_t state, uint32_t *least, p
     if (safe >= m->vocab->longest[0])
         *least = m->vocab->longest[0];
     const px_gvocab *v = m->vocab;
-    memset(m->bits, 0, v->n_words * sizeof *m->bits);
+    m->listed = false;
+    clear_bits(m);
+    m->listed = false;
     add_mask(&m->masks[loop], v->n_words, m->bits);
     if (*least <= PX_GVOCAB_SHORT)
         for (uint32_t i = 0; i < v->n_words; i++)
@@ -470,7 +515,7 @@ static pith_status compute(px_gmasks *m, uint32_t state, uint32_t popset, px_gma
                            pith_error *err)
 {
     uint32_t least = 0, config = DEAD;
-    memset(m->bits, 0, m->vocab->n_words * sizeof *m->bits);
+    clear_bits(m);
     m->n_pops = 0;
     pith_status st = popset == 0 ? use_stand_in(m, state, &least, err) : PITH_OK;
     if (st == PITH_OK)

@@ -41,6 +41,9 @@ typedef struct px_gmasks {
     size_t bytes; // of masks, rows and sets
     /* scratch */
     uint64_t *bits;
+    int32_t *ids; // [n_words] of bits, where they are few
+    uint32_t n_ids;
+    bool listed; // ids are those of bits, and perhaps more
     uint32_t *pops;
     size_t cap_pops;
     uint32_t n_pops;
