@@ -1346,6 +1346,102 @@ typedef struct pith_model_shape {
 PITH_API pith_status pith_model_create(const char *tokenizer, const char *out,
                                        const pith_model_shape *shape, pith_error *err);
 
+/* ------------------------------------------------------------------ training: data */
+
+/* A data file: docs/data.md. One thread at a time. */
+typedef struct pith_dataset pith_dataset;
+
+typedef struct pith_dataset_options {
+    size_t size;
+    const char
+        *format; /* "jsonl", "json", "csv", "tsv", "txt"; NULL: by the name, then the content */
+    const char *columns; /* what columns mean, "prompt=question,completion=answer"; those not named
+                            are found by themselves. Meanings: messages, prompt, completion, input,
+                            system, history, text, chosen, rejected, label, tools */
+    const char *kind;    /* "chat", "prompt", "text", "pair", "label"; NULL: by the columns */
+    const char *system; /* stands before conversations that have no system message; NULL: nothing */
+    int64_t most_rows;  /* the first rows only; 0: all */
+    int64_t now;        /* what templates take for the time, seconds since 1970; 0: the clock when
+                           the set is opened */
+} pith_dataset_options;
+
+/* Opens a file and finds out what its columns mean. options may be NULL. Errors: NOT_FOUND, IO,
+ * ARGUMENT (the columns; the sentence names them), FORMAT, UNSUPPORTED (Parquet, compressed files),
+ * MEMORY. */
+PITH_API pith_status pith_dataset_open(const char *path, const pith_dataset_options *options,
+                                       pith_dataset **out, pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_dataset_close(pith_dataset *dataset);
+
+/* Strings are lent and live as long as the set. */
+typedef struct pith_dataset_info {
+    size_t size;
+    const char *path;
+    const char *format;
+    const char *kind;
+    const char *columns; /* as they were understood: "prompt=question, completion=answer" */
+    const char *unused;  /* other columns of the first rows: "id, source", or "" */
+    uint64_t bytes;
+} pith_dataset_info;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
+PITH_API pith_status pith_dataset_get_info(const pith_dataset *dataset, pith_dataset_info *out,
+                                           pith_error *err);
+
+/* Token ids with a mark on each that is to be learned: the loss of token t is counted when learn[t]
+ * is 1. The assistant's turns are learned with the token that ends them, never their header; of
+ * prompt and completion the completion, of text all. learn[0] is 0. Lent for the call. */
+typedef struct pith_example {
+    size_t size;
+    int64_t line; /* of the file, from 1 */
+    const int32_t *ids;
+    const uint8_t *learn;
+    int32_t n, n_learned;
+    bool rejected; /* kind pair: the answer that was rejected; its chosen one came just before */
+    bool good;     /* kind label */
+} pith_example;
+
+/* Nonzero ends the call with PITH_E_CANCELLED. */
+typedef int (*pith_example_fn)(void *user, const pith_example *example);
+
+typedef struct pith_render_options {
+    size_t size;
+    int32_t most_tokens; /* of an example: longer texts are cut into pieces in which each token is
+                            learned once, longer conversations left out and counted; 0: no limit */
+    bool plain;    /* prompt and completion that are strings are joined as they are. Else they go
+                      through the model's template as user and assistant, where it has one */
+    bool special;  /* control tokens written in a text are read as such */
+    bool skip_bad; /* rows that cannot be read are left out and counted, else the first is an error
+                    */
+    pith_progress_fn progress; /* bytes of the file */
+    void *user;
+} pith_render_options;
+
+typedef struct pith_render_result {
+    size_t size;
+    int64_t n_rows, n_bad;         /* of the file; that could not be read */
+    int64_t n_samples, n_examples; /* that rows gave; that were given out */
+    int64_t n_again; /* of the examples: turns that the template shows otherwise once others follow
+                        (thoughts taken out), rendered once more as they look when they are last */
+    int64_t n_cut;   /* texts cut into pieces */
+    int64_t n_long;  /* left out: over most_tokens */
+    int64_t n_nothing;           /* left out: nothing to learn */
+    int64_t n_refused;           /* left out: the template did not take them */
+    int64_t n_tokens, n_learned; /* of the examples */
+    int64_t n_turns, n_ends;     /* that are learned; of them, with a token that ends them */
+    int64_t n_double_bos;        /* examples that begin with two of them */
+    int32_t most_tokens;         /* of the longest, those left out too */
+    bool template_used;          /* prompt and completion went through it */
+} pith_render_result;
+
+/* Gives all examples of a file, in its order, from the beginning: what training reads. options and
+ * result may be NULL. Errors: NOT_FOUND (no tokenizer), FORMAT (a row; no example at all), LIMIT,
+ * MEMORY, CANCELLED. */
+PITH_API pith_status pith_dataset_render(pith_dataset *dataset, const pith_model *model,
+                                         const pith_render_options *options, pith_example_fn fn,
+                                         void *user, pith_render_result *result, pith_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -54,4 +54,7 @@
 #define PX_MAX_GRAMMAR_WORK   3000000 // steps for one token, or for the tokens that may follow it
 #define PX_MAX_GRAMMAR_CACHE  (64u << 20) // bytes of one grammar's cached masks
 
+#define PX_MAX_RECORD_BYTES (64u << 20) // a row of a data file
+#define PX_MAX_COLUMNS      1024        // of a table
+
 #endif

@@ -14,6 +14,8 @@
  *
  * A template sees the guards only in messages that hold such text. Threads: as pith_model.
  */
+#include "engine/chat.h"
+
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -275,9 +277,10 @@ static size_t tokens_before(const px_ids *ids, size_t byte)
     return low;
 }
 
-/* Hands everything over; what was given away is empty in *r and *ids. */
-static pith_status give(px_rendered *r, px_ids *ids, pith_chat *out, pith_error *err)
+/* Hands everything over; what was given away is empty in *t. */
+static pith_status give(px_chat_text *t, pith_chat *out, pith_error *err)
 {
+    const px_rendered *r = &t->rendered;
     if (r->n_spans > 0) {
         out->spans = px_malloc(r->n_spans, sizeof *out->spans);
         if (!out->spans)
@@ -288,42 +291,51 @@ static pith_status give(px_rendered *r, px_ids *ids, pith_chat *out, pith_error 
             (pith_span){.kind = r->spans[i].kind == PX_SPAN_GENERATION ? PITH_SPAN_GENERATION
                                                                        : PITH_SPAN_MESSAGE,
                         .index = r->spans[i].index,
-                        .start = tokens_before(ids, r->spans[i].start),
-                        .end = tokens_before(ids, r->spans[i].end)};
+                        .start = tokens_before(&t->ids, r->spans[i].start),
+                        .end = tokens_before(&t->ids, r->spans[i].end)};
     out->n_spans = r->n_spans;
-    out->text.data = px_buf_take(&r->text, &out->text.len);
+    out->text.data = px_buf_take(&t->rendered.text, &out->text.len);
     if (!out->text.data)
         return px_fail_memory(err, "the text of a conversation");
-    out->ids = ids->ids;
-    out->n_ids = ids->n;
-    ids->ids = NULL;
+    out->ids = t->ids.ids;
+    out->n_ids = t->ids.n;
+    t->ids.ids = NULL;
     return PITH_OK;
 }
 
-static pith_status render(const pith_model *model, const char *json, size_t json_len,
-                          pith_chat *out, pith_error *err)
+void px_chat_text_clear(px_chat_text *t)
+{
+    px_ids_clear(&t->ids);
+    px_rendered_clear(&t->rendered);
+    *t = (px_chat_text){.ids = {.ids = NULL}};
+}
+
+pith_status px_chat_render(const pith_model *model, const char *json, size_t json_len, int64_t now,
+                           px_chat_text *out, pith_error *err)
 {
     guarding g = {0};
     px_buf variables = {0};
-    px_rendered r = {0};
-    px_ids ids = {.want_ends = true};
     uint32_t *guards = NULL;
     size_t n_guards = 0;
+    *out = (px_chat_text){.ids = {.want_ends = true}};
+    if (!model->tokenizer.tok || !model->template.t)
+        return px_fail(err, PITH_E_NOT_FOUND,
+                       "'%s' has no tokenizer or was opened without it, and a conversation needs "
+                       "one",
+                       model->info.path);
     pith_status st = guard_messages(&g, model, json, json_len, &variables, err);
+    px_rendered *r = &out->rendered;
     if (st == PITH_OK)
-        st = px_template_render(model->template.t, variables.data, variables.len, INT64_MIN, &r,
-                                err);
+        st = px_template_render(model->template.t, variables.data, variables.len, now, r, err);
     if (st == PITH_OK)
-        st = take_guards(&g, &r, &guards, &n_guards, err);
+        st = take_guards(&g, r, &guards, &n_guards, err);
     if (st == PITH_OK)
-        st = px_tokenize_guarded(model->tokenizer.tok, r.text.data ? r.text.data : "", r.text.len,
-                                 PX_TOK_SPECIAL, guards, n_guards, &ids, err);
-    if (st == PITH_OK)
-        st = give(&r, &ids, out, err);
+        st = px_tokenize_guarded(model->tokenizer.tok, r->text.data ? r->text.data : "",
+                                 r->text.len, PX_TOK_SPECIAL, guards, n_guards, &out->ids, err);
     px_free(guards);
-    px_ids_clear(&ids);
-    px_rendered_clear(&r);
     px_buf_clear(&variables);
+    if (st != PITH_OK)
+        px_chat_text_clear(out);
     return st;
 }
 
@@ -334,12 +346,11 @@ pith_status pith_chat_tokenize(const pith_model *model, const char *json, size_t
     if (!model || !out || (!json && json_len > 0))
         return px_fail(err, PITH_E_ARGUMENT, "pith_chat_tokenize: an argument is NULL");
     *out = (pith_chat){0};
-    if (!model->tokenizer.tok || !model->template.t)
-        return px_fail(err, PITH_E_NOT_FOUND,
-                       "'%s' has no tokenizer or was opened without it, and a conversation needs "
-                       "one",
-                       model->info.path);
-    pith_status st = render(model, json ? json : "", json_len, out, err);
+    px_chat_text text;
+    pith_status st = px_chat_render(model, json ? json : "", json_len, INT64_MIN, &text, err);
+    if (st == PITH_OK)
+        st = give(&text, out, err);
+    px_chat_text_clear(&text);
     if (st != PITH_OK)
         pith_chat_free(out);
     return st;

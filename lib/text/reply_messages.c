@@ -312,6 +312,15 @@ static bool read_role(px_json role, px_role *out)
     return false;
 }
 
+bool px_message_unlearned(px_json message)
+{
+    bool train = true;
+    double weight = 1;
+    px_json_get_bool(px_json_find(message, "train"), &train);
+    px_json_get_double(px_json_find(message, "weight"), &weight);
+    return !train || !(weight > 0);
+}
+
 static void read_message(px_messages *m, int i, px_json message)
 {
     static const char *const thoughts[] = {"reasoning_content", "reasoning", "thinking"};
@@ -335,6 +344,7 @@ static void read_message(px_messages *m, int i, px_json message)
             out->reasoning = text_of(m, message, thoughts[k]);
         read_calls(m, i, message, out);
         m->last_turn = out->n_calls > 0 ? m->n : m->last_turn;
+        out->unlearned = px_message_unlearned(message);
     }
     if (out->role == PX_ROLE_TOOL) {
         if (out->name.len == 0)

@@ -33,6 +33,7 @@ typedef struct px_message {
     px_str name, id; // TOOL: the function and the call; name of others as given
     px_message_call *calls;
     int n_calls;
+    bool unlearned; // ASSISTANT: of a training set that asks not to learn it ("train": false)
 } px_message;
 
 typedef struct px_messages {
@@ -51,6 +52,9 @@ typedef struct px_messages {
 /* Reads `messages` of the object. Errors: ARGUMENT (what is wrong, with its index), UNSUPPORTED
  * (pictures, sound), LIMIT, MEMORY. */
 pith_status px_messages_read(px_messages *m, px_json object);
+
+/* Whether a message asks not to be learned: "train": false, or "weight": 0. */
+bool px_message_unlearned(px_json message);
 
 /* Changes them to what the template takes. */
 pith_status px_messages_shape(px_messages *m);

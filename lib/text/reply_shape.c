@@ -159,7 +159,10 @@ static int split_turn(px_message *from, int n, px_message *to)
     for (int c = 0; c < from->n_calls; c++) {
         turn.calls = &from->calls[c];
         to[n_to++] = turn;
-        turn = (px_message){.role = PX_ROLE_ASSISTANT, .text = {.data = ""}, .n_calls = 1};
+        turn = (px_message){.role = PX_ROLE_ASSISTANT,
+                            .text = {.data = ""},
+                            .n_calls = 1,
+                            .unlearned = from->unlearned};
         for (int i = 1; i < n; i++)
             if (from[i].role == PX_ROLE_TOOL && px_str_eq(from[i].id, from->calls[c].id)) {
                 to[n_to++] = from[i];
@@ -221,8 +224,10 @@ static void merge_rows(px_messages *m)
                 break;
         if (end > i + 1) {
             px_buf text = {0};
-            for (int k = i; k < end; k++)
+            for (int k = i; k < end; k++) {
                 put_joined(&text, m->list[k].text);
+                one.unlearned |= m->list[k].unlearned;
+            }
             one.text = px_messages_keep(m, &text);
         }
         m->list[to++] = one;
@@ -306,6 +311,7 @@ static void put_message(const px_messages *m, int i, px_buf *out)
         put_call(m, &message->calls[k], out);
     }
     px_buf_puts(out, message->n_calls > 0 ? "]" : "");
+    px_buf_puts(out, message->unlearned ? ",\"train\":false" : "");
     if (i == 0 && message->role == PX_ROLE_SYSTEM && m->tools.at &&
         m->syntax->tools == PX_TOOLS_SYSTEM)
         put_tools_text(m, out);

@@ -1,6 +1,7 @@
 /*
  * examples: what training reads: token ids with a mark on each that is to be learned. Made by
- * dataset.c, consumed by pack.c and the trainer; knows neither files nor models.
+ * dataset.c (px_dataset_examples), consumed by pack.c and the trainer; knows neither files nor
+ * models.
  *
  * Token t of an example is learned when learn[t] is nonzero: the loss at position t - 1 has target
  * ids[t]. learn[0] is always 0. Ids are those of the model's tokenizer, special tokens placed as
@@ -10,6 +11,7 @@
 #define PX_TRAIN_EXAMPLES_H
 
 #include "base/arena.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,12 +33,16 @@ typedef struct px_example {
 
 typedef struct px_examples {
     px_goal goal;
-    px_example *all; // [n]
-    int64_t n;
+    px_example *all; // [n], of the heap
+    int64_t n, cap;
     int64_t n_tokens, n_learn; // of all
-    px_arena arena;            // owns everything above
+    px_arena arena;            // ids and marks
 } px_examples;
 
+/* Copies an example behind those there are; e begins as zeros. Errors: MEMORY. */
+pith_status px_examples_add(px_examples *e, const px_example *example, pith_error *err);
+
+/* Frees all; e is zeros afterwards. */
 void px_examples_clear(px_examples *e);
 
 #endif
