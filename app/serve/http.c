@@ -256,7 +256,8 @@ static void *work_thread(void *arg)
             x->problem = problem;
         else if (x->route->dialect->broken) {
             x->route->dialect->broken(NULL, &problem, &text);
-            serve_out_put(&x->out, text.data, text.len);
+            if (text.failed || !serve_out_put(&x->out, text.data, text.len))
+                serve_out_drop(&x->out);
         }
         px_buf_clear(&text);
     }

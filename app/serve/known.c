@@ -37,12 +37,12 @@ static px_str next_word(const char **at)
     return (px_str){from, (size_t)(*at - from)};
 }
 
-static bool lists(const char *words, px_json key)
+bool serve_lists(const char *words, px_json value)
 {
     if (!words)
         return false;
     for (px_str w = next_word(&words); w.len > 0; w = next_word(&words))
-        if (px_json_is(key, w))
+        if (px_json_is(value, w))
             return true;
     return false;
 }
@@ -200,7 +200,7 @@ static bool check_inner(const serve_inner *inner, px_json value, const char *whe
 static bool check_member(const serve_known *known, px_json key, px_json value, const char *where,
                          serve_warnings *told, serve_problem *problem)
 {
-    if (lists(known->names, key))
+    if (serve_lists(known->names, key))
         return true;
     for (const serve_inner *i = known->inner; i && i->name; i++)
         if (px_json_is(key, px_str_of(i->name)))
@@ -208,7 +208,7 @@ static bool check_member(const serve_known *known, px_json key, px_json value, c
     for (const serve_unable *u = known->unable; u && u->name; u++)
         if (px_json_is(key, px_str_of(u->name)))
             return is_neutral(value, u->neutral) || refuse(u, where, problem);
-    tell_name(known, key, where, lists(known->hints, key), told);
+    tell_name(known, key, where, serve_lists(known->hints, key), told);
     return true;
 }
 

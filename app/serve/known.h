@@ -38,6 +38,9 @@ struct serve_known {
     bool any; // whoever reads the body knows its members and refuses others
 };
 
+/* Whether a string value is one of the words of " a b c "; NULL has none. */
+bool serve_lists(const char *words, px_json value);
+
 /* What is told: printable ASCII, in sentences without an end joined by "; ". */
 typedef struct serve_warnings {
     char text[512];

@@ -53,6 +53,8 @@ static bool get_bias(serve_job *job, px_json body, serve_problem *problem)
             px_buf text = {0};
             char *end = NULL;
             px_json_get_string(key, &text);
+            if (text.failed)
+                return serve_refuse_memory(problem);
             long long x = text.len > 0 && text.len < 12 ? strtoll(text.data, &end, 10) : -1;
             id = end && *end == '\0' ? x : -1;
             px_buf_clear(&text);
@@ -87,17 +89,20 @@ static bool get_samplers(serve_job *job, px_json body, serve_problem *problem)
     px_buf text = {0};
     if (px_json_type_of(v) != PX_JSON_ARRAY)
         return serve_get_text(job, body, "samplers", &job->request.samplers, problem);
+    bool ok = true;
     px_json_walk walk = px_json_each(v);
-    for (px_json item; px_json_next(&walk, NULL, &item);) {
+    for (px_json item; ok && px_json_next(&walk, NULL, &item);) {
         if (text.len > 0)
             px_buf_putc(&text, ';');
         if (px_json_is(item, px_str_of("typ_p")) || px_json_is(item, px_str_of("typical_p")))
             px_buf_puts(&text, "typical");
-        else if (!px_json_get_string(item, &text))
-            break;
+        else
+            ok = serve_text_of(item, &text, "samplers", problem);
     }
-    bool ok = !text.failed && serve_copy(job, text.data ? text.data : "", text.len,
-                                         &job->request.samplers, problem);
+    if (text.failed)
+        ok = serve_refuse_memory(problem);
+    ok = ok &&
+         serve_copy(job, text.data ? text.data : "", text.len, &job->request.samplers, problem);
     px_buf_clear(&text);
     return ok;
 }

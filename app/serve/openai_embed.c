@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "serve/models.h"
 #include "serve/openai.h"
+#include "serve/turns.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,8 @@ static bool take_document(serve_job *job, px_json item, serve_input *out, serve_
               serve_refuse(problem, 400, "documents",
                            "'documents' holds %s, expected a string or {\"text\": \"...\"}",
                            px_json_type_name(px_json_type_of(item)));
+    if (text.failed)
+        ok = serve_refuse_memory(problem);
     ok = ok && serve_copy(job, text.data ? text.data : "", text.len, &out->text, problem);
     px_buf_clear(&text);
     return ok;

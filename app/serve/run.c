@@ -176,7 +176,10 @@ static int on_event(void *user, const pith_event *e)
     }
     if (e->len > 0 && run->reply) {
         pith_error err = {0};
-        if (pith_reply_push(run->reply, e->text, e->len, on_part, run, &err) != PITH_OK)
+        pith_status status = pith_reply_push(run->reply, e->text, e->len, on_part, run, &err);
+        if (status != PITH_OK && status != PITH_E_CANCELLED)
+            serve_refuse_error(&job->problem, 0, &err);
+        if (status != PITH_OK)
             return 1;
     } else if (e->len > 0 && !put_content(run, e->text, e->len)) {
         return 1;
@@ -488,6 +491,13 @@ static pith_status take_vector(const serve_job *job, serve_choice *c, const pith
     return pith_embed_finish(result->embedding, result->n_embedding, n, false, c->embedding, err);
 }
 
+/* Why a piece of the answer was not kept: its reader has gone, or memory ran out, which is told. */
+static bool has_reader_gone(serve_job *job)
+{
+    return serve_out_has_left(&job->out) ||
+           serve_refuse(&job->problem, 503, NULL, "out of memory for the answer");
+}
+
 bool serve_run_poll(serve_run *run)
 {
     serve_job *job = run->job;
@@ -497,10 +507,13 @@ bool serve_run_poll(serve_run *run)
     if (!run->answer || !pith_answer_is_done(run->answer))
         return true;
     pith_status status = pith_answer_get_result(run->answer, &result, &err);
-    if (status == PITH_OK && run->reply && result.finish != PITH_FINISH_CALLBACK &&
-        pith_reply_finish(run->reply, on_part, run, &err) != PITH_OK &&
-        err.status != PITH_E_CANCELLED)
-        status = err.status;
+    bool stopped = result.finish == PITH_FINISH_CALLBACK;
+    if (status == PITH_OK && run->reply && !stopped)
+        status = pith_reply_finish(run->reply, on_part, run, &err);
+    if (status == PITH_E_CANCELLED) {
+        stopped = true;
+        status = PITH_OK;
+    }
     if (status == PITH_OK && wants_vector(&job->request))
         status = take_vector(job, c, &result, &err);
     release(run);
@@ -514,13 +527,12 @@ bool serve_run_poll(serve_run *run)
         c->finish = SERVE_FINISH_ERROR;
         return serve_refuse_error(&job->problem, 0, &err);
     }
-    c->finish = finish_of(job, c, result.finish);
+    c->finish = stopped ? SERVE_FINISH_CANCELLED : finish_of(job, c, result.finish);
     serve_metrics_answer(run->metrics, job->model, c);
-    if (c->n_logprobs > run->n_told && !put_content(run, "", 0))
-        return true;
     serve_event e = {.kind = SERVE_EVENT_FINISH, .choice = run->index};
-    serve_job_tell(job, &e);
-    return true;
+    bool told = !stopped && (c->n_logprobs == run->n_told || put_content(run, "", 0)) &&
+                serve_job_tell(job, &e);
+    return told || has_reader_gone(job);
 }
 
 void serve_run_drop(serve_run *run)

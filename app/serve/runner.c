@@ -298,7 +298,9 @@ static void finish_job(serve_runner *r, serve_job *job)
             job->dialect->broken(job, &job->problem, &job->scratch);
         else if (!job->problem.http && job->dialect->end)
             job->dialect->end(job, &job->scratch);
-        serve_out_put(&job->out, job->scratch.data, job->scratch.len);
+        /* A stream whose end is lost must not look whole. */
+        if (job->scratch.failed || !serve_out_put(&job->out, job->scratch.data, job->scratch.len))
+            serve_out_drop(&job->out);
     }
     if (job->request.has_keep_alive)
         serve_models_set_keep_alive(job->model, job->request.keep_alive);

@@ -154,14 +154,8 @@ static bool take_part(px_json part, const char *types, px_buf *out, const char *
     if (px_json_type_of(part) != PX_JSON_OBJECT)
         return serve_refuse_type(problem, where, part, "an object with 'type' and 'text'");
     px_json type = px_json_find(part, "type");
-    px_buf word = {.limit = 64};
     char name[96];
-    px_buf_putc(&word, ' ');
-    px_json_get_string(type, &word);
-    px_buf_putc(&word, ' ');
-    bool known = !word.failed && word.len > 2 && strstr(types, word.data);
-    px_buf_clear(&word);
-    if (!known) {
+    if (!serve_lists(types, type)) {
         px_str text = serve_slice(type);
         return serve_refuse(problem, 400, where,
                             "'%s' is a part of type %.*s, which pith does not read: only text",
