@@ -5,6 +5,7 @@
 #include "cli/engine_args.h"
 #include "cli/find.h"
 #include "cli/term.h"
+#include "cli/texts.h"
 #include "pith.h"
 
 #include <stdio.h>
@@ -18,13 +19,6 @@ typedef struct embed_args {
     int64_t dims;
     bool raw, truncate, json;
 } embed_args;
-
-/* Texts: the words of the command line, or the lines of a file. */
-typedef struct texts {
-    pith_str *items;
-    int32_t n;
-    px_buf file;
-} texts;
 
 static const char *const POOLINGS[] = {"model", "mean", "last", "cls"};
 
@@ -40,45 +34,6 @@ static pith_status find_pooling(const char *name, pith_pooling *out, pith_error 
         return PITH_OK;
     return px_fail(err, PITH_E_ARGUMENT,
                    "option '--pooling' has value '%s', expected mean, last, cls or model", name);
-}
-
-/* Lines without their ends; the one behind the last newline only when it has text. */
-static pith_status split_lines(texts *t, pith_error *err)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < t->file.len; i++)
-        n += t->file.data[i] == '\n';
-    t->items = px_malloc(n, sizeof *t->items);
-    if (!t->items || n > INT32_MAX)
-        return px_fail_memory(err, "a list of texts");
-    for (size_t at = 0; at < t->file.len;) {
-        const char *line = t->file.data + at;
-        const char *stop = memchr(line, '\n', t->file.len - at);
-        size_t len = stop ? (size_t)(stop - line) : t->file.len - at;
-        at += len + (stop != NULL);
-        if (len > 0 && line[len - 1] == '\r')
-            len--;
-        t->items[t->n++] = (pith_str){line, len};
-    }
-    return PITH_OK;
-}
-
-static pith_status find_texts(const embed_args *a, const cli_words *words, texts *t,
-                              pith_error *err)
-{
-    if (words->n > 1 && a->file)
-        return px_fail(err, PITH_E_ARGUMENT,
-                       "texts and --file are both given; one of them holds the texts");
-    if (words->n > 1) {
-        t->items = px_malloc((size_t)words->n, sizeof *t->items);
-        if (!t->items)
-            return px_fail_memory(err, "a list of texts");
-        for (int i = 1; i < words->n; i++)
-            t->items[t->n++] = (pith_str){words->items[i], strlen(words->items[i])};
-        return PITH_OK;
-    }
-    pith_status status = cli_read(a->file, &t->file, err);
-    return status == PITH_OK ? split_lines(t, err) : status;
 }
 
 static pith_status print_json(const float *vectors, int32_t n, const pith_embed_result *r,
@@ -108,7 +63,7 @@ static pith_status print_rows(const float *vectors, int32_t n, const pith_embed_
 }
 
 static pith_status embed(const embed_args *a, pith_engine *engine, const cli_adapters *adapters,
-                         int32_t width, const texts *t, pith_error *err)
+                         int32_t width, const cli_texts_list *t, pith_error *err)
 {
     pith_embed_options o = PITH_INIT(pith_embed_options);
     pith_embed_result r = PITH_INIT(pith_embed_result);
@@ -141,7 +96,7 @@ static pith_status embed(const embed_args *a, pith_engine *engine, const cli_ada
 
 static pith_status run(const embed_args *a, const cli_words *words, pith_error *err)
 {
-    texts t = {0};
+    cli_texts_list t = {0};
     pith_model *model = NULL;
     pith_engine *engine = NULL;
     cli_adapters adapters = {0};
@@ -150,7 +105,7 @@ static pith_status run(const embed_args *a, const cli_words *words, pith_error *
     pith_pooling pooling;
     pith_status status = find_pooling(a->pooling, &pooling, err);
     if (status == PITH_OK)
-        status = find_texts(a, words, &t, err);
+        status = cli_texts_find(a->file, words, 1, &t, err);
     if (status == PITH_OK)
         status = cli_find(words->items[0], &found, err);
     if (status == PITH_OK)
@@ -165,8 +120,7 @@ static pith_status run(const embed_args *a, const cli_words *words, pith_error *
     pith_engine_free(engine);
     pith_model_close(model);
     store_model_clear(&found);
-    px_free(t.items);
-    px_buf_clear(&t.file);
+    cli_texts_clear(&t);
     return status;
 }
 

@@ -9,6 +9,7 @@ int cli_cmd_template(int argc, char **argv);
 int cli_cmd_inspect(int argc, char **argv);
 int cli_cmd_score(int argc, char **argv);
 int cli_cmd_embed(int argc, char **argv);
+int cli_cmd_rerank(int argc, char **argv);
 int cli_cmd_convert(int argc, char **argv);
 int cli_cmd_quantize(int argc, char **argv);
 int cli_cmd_bench(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct {
     {"template", cli_cmd_template, "render a chat template"},
     {"score", cli_cmd_score, "perplexity and bits per byte of a text"},
     {"embed", cli_cmd_embed, "vectors of texts"},
+    {"rerank", cli_cmd_rerank, "how well documents fit a query"},
     {"convert", cli_cmd_convert, "a Hugging Face folder to a GGUF file"},
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},

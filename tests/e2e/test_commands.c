@@ -128,6 +128,46 @@ static void embed_prints_vectors(void **state)
                 PITH_E_CONTEXT, "have it truncated");
 }
 
+/* Scores as transformers gives them for the same prompts: the first three of scores.txt. */
+static void rerank_prints_scores(void **state)
+{
+    (void)state;
+    static const char query[] = "where is the house of the old man";
+    static const char *const documents[] = {
+        "it is in the street of the baker, near the sea", "a king is rich",
+        "the house of the old man stands on the hill, and the house of the other man is by the "
+        "river"};
+    static const struct {
+        int index;
+        double score;
+    } expected[] = {{1, 0.297856207}, {2, 0.201769261}, {0, 0.201472854}};
+    const char *model = test_source("tests/golden/models/llama3");
+    json_t *o =
+        ok_json(test_pith(NULL, "--cpu=avx2", "rerank", model, query, documents[0], documents[1],
+                          documents[2], "--kv-type", "f32", "-c", "512", "--json", NULL));
+    json_t *rows = json_object_get(o, "results");
+    assert_int_equal(json_integer_value(json_object_get(o, "n_tokens")), 255 + 238 + 283);
+    assert_int_equal(json_array_size(rows), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *row = json_array_get(rows, i);
+        assert_int_equal(json_integer_value(json_object_get(row, "index")), expected[i].index);
+        assert_true(fabs(json_real_value(json_object_get(row, "score")) - expected[i].score) <
+                    1e-4);
+        assert_string_equal(json_string_value(json_object_get(row, "document")),
+                            documents[expected[i].index]);
+    }
+    json_decref(o);
+    const char *lines = test_format("%s\r\n%s\n%s", documents[0], documents[1], documents[2]);
+    const char *line = ok(test_pith(lines, "--cpu=avx2", "rerank", model, query, "--kv-type", "f32",
+                                    "-c", "512", "--top", "1", NULL));
+    assert_string_equal(line, test_format("%.6f 2 a king is rich\n", 0.297856));
+    expect_fail(test_pith("", "rerank", model, query, NULL), PITH_E_ARGUMENT, "no documents");
+    expect_fail(test_pith(NULL, "rerank", model, query, "x", "-f", "y", NULL), PITH_E_ARGUMENT,
+                "both given");
+    expect_fail(test_pith(NULL, "rerank", model, query, documents[0], "-c", "100", NULL),
+                PITH_E_CONTEXT, "document 1 of 1: its prompt of 255 tokens");
+}
+
 /* ---- run */
 
 static void run_gives_the_reference_text_at_every_level(void **state)
@@ -539,6 +579,7 @@ int main(void)
         cmocka_unit_test(score_measures_a_text),
         cmocka_unit_test(run_takes_adapters),
         cmocka_unit_test(embed_prints_vectors),
+        cmocka_unit_test(rerank_prints_scores),
         cmocka_unit_test(info_lists_the_kernels),
         cmocka_unit_test(guessing_changes_nothing_and_is_reported),
         cmocka_unit_test(answers_are_held_to_a_form),
