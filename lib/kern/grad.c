@@ -13,6 +13,11 @@ typedef struct adder {
 
 static const adder ADDERS[] = {
     {PX_CPU_REF, px_grad_add_ref},
+#if defined(__x86_64__)
+    {PX_CPU_AVX2, px_grad_add_avx2},
+    {PX_CPU_AVX512, px_grad_add_avx512},
+    {PX_CPU_BF16, px_grad_add_bf16},
+#endif
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };
 

@@ -9,4 +9,10 @@
 
 void px_grad_add_ref(px_grad *grad);
 
+#if defined(__x86_64__)
+void px_grad_add_avx2(px_grad *grad);
+void px_grad_add_avx512(px_grad *grad);
+void px_grad_add_bf16(px_grad *grad);
+#endif
+
 #endif

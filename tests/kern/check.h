@@ -8,7 +8,7 @@
 #ifndef PITH_TESTS_KERN_CHECK_H
 #define PITH_TESTS_KERN_CHECK_H
 
-#include "kern/ops.h"
+#include "kern/grad.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -18,6 +18,8 @@
 typedef struct check {
     const px_kern *kern; // filled for the level under check
     const px_kern *ref;  // filled with plain C
+    const px_grad *grad; // as kern
+    const px_grad *grad_ref;
     test_random random;
     bool quick; // fewer and smaller problems, for emulators
     bool failed;
@@ -48,6 +50,21 @@ bool check_near(check *c, float got, double want, double bound, const char *what
                 int64_t j);
 bool check_same(check *c, float got, float want, const char *what, int64_t i, int64_t j);
 
+/* What packed weights are made of. */
+typedef enum check_data {
+    ORDINARY, // random codes, scales about 0.01, normal activations
+    EXTREME,  // codes and activations at the ends of their ranges
+    EXACT,    // scales powers of two, activations -3..3: f32 sums are exact
+    N_DATA
+} check_data;
+
+/* Packed weights [rows, k], the last row ending at an inaccessible page; *row_bytes may leave a gap
+ * behind a row. */
+uint8_t *check_weights(check *c, px_dtype dtype, int64_t rows, int64_t k, check_data kind,
+                       size_t *row_bytes);
+/* Makes the block that begins a row hold a NaN, where the dtype can. */
+bool check_spoil(px_dtype dtype, uint8_t *block);
+
 /* ---- the parts */
 
 void check_mul(check *c, px_dtype dtype);
@@ -63,5 +80,19 @@ void check_store_f32(check *c);
 void check_store_f16(check *c);
 void check_store_q8_0(check *c);
 void check_attention(check *c);
+
+/* Training's: check_grad.c, check_grad_attention.c, check_grad_rows.c */
+void check_forward(check *c, px_dtype dtype);
+void check_back(check *c, px_dtype dtype);
+void check_gemm_nt(check *c);
+void check_gemm_nn(check *c);
+void check_gemm_tn(check *c);
+void check_weight_grad(check *c);
+void check_grad_attention(check *c);
+void check_attention_back(check *c);
+void check_norm_back(check *c);
+void check_silu_back(check *c);
+void check_gelu_back(check *c);
+void check_loss(check *c);
 
 #endif

@@ -26,17 +26,10 @@
 
 #include <string.h>
 
-typedef enum data {
-    ORDINARY, // random codes, scales about 0.01, normal activations
-    EXTREME,  // codes and activations at the ends of their ranges
-    EXACT,    // scales powers of two, activations -3..3: f32 sums are exact
-    N_DATA
-} data;
-
 typedef struct problem {
     px_dtype dtype;
     int64_t k, rows, cols;
-    data kind;
+    check_data kind;
     size_t row_bytes; // may leave a gap behind a row
     bool many;        // the kernel for many columns
     uint8_t *w;
@@ -49,7 +42,7 @@ typedef struct problem {
 
 /* ---- weights */
 
-static void put_f16(check *c, uint8_t *at, data kind)
+static void put_f16(check *c, uint8_t *at, check_data kind)
 {
     static const float POWERS[] = {0.25f, 0.5f, 1.0f, -0.5f};
     const float ordinary = check_normal(c, 0.01f);
@@ -57,7 +50,7 @@ static void put_f16(check *c, uint8_t *at, data kind)
 }
 
 /* Random bytes are valid codes of every block format; scales are overwritten by sane ones. */
-static void random_block(check *c, px_dtype dtype, data kind, uint8_t *b, size_t n)
+static void random_block(check *c, px_dtype dtype, check_data kind, uint8_t *b, size_t n)
 {
     test_random_bytes(&c->random, b, n);
     if (kind == EXTREME)
@@ -103,19 +96,36 @@ static void random_block(check *c, px_dtype dtype, data kind, uint8_t *b, size_t
     }
 }
 
-static void make_weights(check *c, problem *p)
+uint8_t *check_weights(check *c, px_dtype dtype, int64_t rows, int64_t k, check_data kind,
+                       size_t *row_bytes)
 {
-    const px_dtype_info *info = px_dtype_get((uint32_t)p->dtype);
-    const size_t used = (size_t)(p->k / info->block_elements) * (size_t)info->block_bytes;
+    const px_dtype_info *info = px_dtype_get((uint32_t)dtype);
+    const size_t used = (size_t)(k / info->block_elements) * (size_t)info->block_bytes;
     const size_t gap = check_int(c, 0, 1) ? 0 : 3;
-    p->row_bytes = used + gap;
+    *row_bytes = used + gap;
     // the last row ends at the inaccessible page, without its gap
-    const size_t total = p->rows > 0 ? (size_t)p->rows * p->row_bytes - gap : 0;
-    p->w = check_memory_shifted(total, (size_t)check_int(c, 0, 1));
-    for (int64_t r = 0; r < p->rows; r++)
+    const size_t total = rows > 0 ? (size_t)rows * *row_bytes - gap : 0;
+    uint8_t *w = check_memory_shifted(total, (size_t)check_int(c, 0, 1));
+    for (int64_t r = 0; r < rows; r++)
         for (size_t at = 0; at < used; at += (size_t)info->block_bytes)
-            random_block(c, p->dtype, p->kind, p->w + (size_t)r * p->row_bytes + at,
+            random_block(c, dtype, kind, w + (size_t)r * *row_bytes + at,
                          (size_t)info->block_bytes);
+    return w;
+}
+
+bool check_spoil(px_dtype dtype, uint8_t *block)
+{
+    if (px_dtype_get((uint32_t)dtype)->block_elements == 1)
+        px_traits_get(dtype)->encode((float[]){NAN}, block, 1, NULL);
+    else if (dtype == PX_NF4)
+        px_store_f32(block + 136, NAN);
+    else if (dtype != PX_MXFP4) // its scales are always finite
+        px_store_f16(block + (dtype == PX_Q2_K   ? 80
+                              : dtype == PX_Q3_K ? 108
+                              : dtype == PX_Q6_K ? 208
+                                                 : 0),
+                     NAN);
+    return dtype != PX_MXFP4;
 }
 
 /* ---- activations */
@@ -242,10 +252,10 @@ static size_t y_bytes(const problem *p)
 }
 
 static void make(check *c, problem *p, px_dtype dtype, int64_t k, int64_t rows, int64_t cols,
-                 data kind, bool many)
+                 check_data kind, bool many)
 {
     *p = (problem){.dtype = dtype, .k = k, .rows = rows, .cols = cols, .kind = kind, .many = many};
-    make_weights(c, p);
+    p->w = check_weights(c, dtype, rows, k, kind, &p->row_bytes);
     make_activations(c, p);
     p->y_stride = rows + 3; // three floats behind each column must stay
     p->y = check_memory(y_bytes(p));
@@ -253,8 +263,8 @@ static void make(check *c, problem *p, px_dtype dtype, int64_t k, int64_t rows, 
 }
 
 /* One problem by the kernel for few columns or the one for many. */
-static void check_kernel(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind,
-                         bool many)
+static void check_kernel(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols,
+                         check_data kind, bool many)
 {
     problem p;
     make(c, &p, dtype, k, rows, cols, kind, many);
@@ -279,7 +289,8 @@ static void check_kernel(check *c, px_dtype dtype, int64_t k, int64_t rows, int6
 }
 
 /* Both kernels take any number of columns. */
-static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols, data kind)
+static void check_one(check *c, px_dtype dtype, int64_t k, int64_t rows, int64_t cols,
+                      check_data kind)
 {
     if (c->failed)
         return;
@@ -298,18 +309,7 @@ static void check_not_finite(check *c, px_dtype dtype, bool many)
     p.x[512 + 77] = bad;
     c->ref->pack[p.act.form](p.x, 512, 512, 0, 3, (void *)(uintptr_t)p.act.data,
                              p.act.column_bytes);
-    const bool float_weights = info->block_elements == 1;
-    uint8_t *block = p.w + 2 * p.row_bytes;
-    if (float_weights)
-        px_traits_get(dtype)->encode((float[]){NAN}, block, 1, NULL);
-    else if (dtype == PX_NF4)
-        px_store_f32(block + 136, NAN);
-    else if (dtype != PX_MXFP4) // its scales are always finite
-        px_store_f16(block + (dtype == PX_Q2_K   ? 80
-                              : dtype == PX_Q3_K ? 108
-                              : dtype == PX_Q6_K ? 208
-                                                 : 0),
-                     NAN);
+    check_spoil(dtype, p.w + 2 * p.row_bytes);
     multiply(c, &p, p.y, 0, 5);
     for (int64_t r = 0; r < 5; r++) {
         for (int64_t col = 0; col < 3; col++) {
@@ -341,7 +341,7 @@ void check_mul(check *c, px_dtype dtype)
                 continue;
             for (int shape = 0; shape < (c->quick ? k < 1000 : 3); shape++)
                 check_one(c, dtype, k, ROWS[check_int(c, 0, N_ROWS - 1)],
-                          COLS[check_int(c, 0, N_COLS - 1)], (data)kind);
+                          COLS[check_int(c, 0, N_COLS - 1)], (check_data)kind);
         }
     }
     for (int i = 0; i < N_ROWS; i++) // every count of rows, of columns

@@ -26,6 +26,7 @@ typedef struct options {
 typedef struct run {
     options o;
     px_kern ref;
+    px_grad grad_ref, grad; // plain C, the level at hand
     int n_points, n_failed;
 } run;
 
@@ -37,7 +38,12 @@ static void point(run *r, const px_kern *kern, const char *op, const char *detai
              detail);
     if (r->o.only && !strstr(name, r->o.only))
         return;
-    check c = {.kern = kern, .ref = &r->ref, .random = {.state = r->o.seed}, .quick = r->o.quick};
+    check c = {.kern = kern,
+               .ref = &r->ref,
+               .grad = &r->grad,
+               .grad_ref = &r->grad_ref,
+               .random = {.state = r->o.seed},
+               .quick = r->o.quick};
     part(&c);
     check_release();
     r->n_points++;
@@ -57,6 +63,14 @@ static void point(run *r, const px_kern *kern, const char *op, const char *detai
     static void decode_##id(check *c)                        \
     {                                                        \
         check_decode(c, id);                                 \
+    }                                                        \
+    static void forward_##id(check *c)                       \
+    {                                                        \
+        check_forward(c, id);                                \
+    }                                                        \
+    static void back_##id(check *c)                          \
+    {                                                        \
+        check_back(c, id);                                   \
     }
 PX_DTYPES(DTYPE_PARTS)
 
@@ -98,6 +112,16 @@ static const struct {
     {"store_f16", "", check_store_f16},
     {"store_q8_0", "", check_store_q8_0},
     {"attention", "", check_attention},
+    {"grad", "gemm_nt", check_gemm_nt},
+    {"grad", "gemm_nn", check_gemm_nn},
+    {"grad", "gemm_tn", check_gemm_tn},
+    {"grad", "weight_grad", check_weight_grad},
+    {"grad", "attention", check_grad_attention},
+    {"grad", "attention_back", check_attention_back},
+    {"grad", "norm_back", check_norm_back},
+    {"grad", "silu_back", check_silu_back},
+    {"grad", "gelu_back", check_gelu_back},
+    {"grad", "loss", check_loss},
 };
 enum { N_PARTS = sizeof PARTS / sizeof PARTS[0] };
 
@@ -129,6 +153,11 @@ static void check_level(run *r, px_cpu_level level)
                required ? "" : "SKIP ", err.text);
         return;
     }
+    if (px_grad_fill(&r->grad, level, &err) != PITH_OK) {
+        printf("not ok %d - %s # %s\n", ++r->n_points, px_cpu_name(level), err.text);
+        r->n_failed++;
+        return;
+    }
     printf("# level %s\n", px_cpu_name(level));
     check_covered(r, &kern);
 #define DTYPE_POINTS(id, value, name, block, bytes, computes) \
@@ -136,6 +165,10 @@ static void check_level(run *r, px_cpu_level level)
         if (!r->o.quick || level != PX_CPU_REF)               \
             point(r, &kern, "mul", name, mul_##id);           \
         point(r, &kern, "decode", name, decode_##id);         \
+        if (!r->o.quick || level != PX_CPU_REF) {             \
+            point(r, &kern, "forward", name, forward_##id);   \
+            point(r, &kern, "back", name, back_##id);         \
+        }                                                     \
     }
     PX_DTYPES(DTYPE_POINTS)
     for (int i = 0; i < N_PARTS; i++)
@@ -169,7 +202,8 @@ int main(int argc, char **argv)
         return 2;
     }
     printf("# seed %llu\n", (unsigned long long)r.o.seed);
-    if (px_kern_fill(&r.ref, PX_CPU_REF, NULL) != PITH_OK)
+    if (px_kern_fill(&r.ref, PX_CPU_REF, NULL) != PITH_OK ||
+        px_grad_fill(&r.grad_ref, PX_CPU_REF, NULL) != PITH_OK)
         return 1;
     for (level = 0; level < PX_CPU_N; level++)
         if (px_kern_has_level(level))

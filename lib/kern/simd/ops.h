@@ -27,6 +27,24 @@ void LEVEL(store_q8_0)(const float *x, void *out, int64_t n);
 void LEVEL(decode_f16)(const void *restrict blocks, float *restrict out, int64_t n);
 void LEVEL(decode_bf16)(const void *restrict blocks, float *restrict out, int64_t n);
 
+/* decode.h: X(id, name) for the formats that it has */
+#define PX_SIMD_DECODES(X) \
+    X(PX_Q8_0, q8_0)       \
+    X(PX_Q4_0, q4_0)       \
+    X(PX_Q4_1, q4_1)       \
+    X(PX_Q5_0, q5_0)       \
+    X(PX_Q5_1, q5_1)       \
+    X(PX_Q2_K, q2_k)       \
+    X(PX_Q3_K, q3_k)       \
+    X(PX_Q4_K, q4_k)       \
+    X(PX_Q5_K, q5_k)       \
+    X(PX_Q6_K, q6_k)       \
+    X(PX_NF4, nf4)
+#define PX_SIMD_DECLARE(id, name) \
+    void LEVEL(decode_##name)(const void *restrict blocks, float *restrict out, int64_t n);
+PX_SIMD_DECODES(PX_SIMD_DECLARE)
+#undef PX_SIMD_DECLARE
+
 /* mul_float.h */
 void LEVEL(mul_f32)(const px_mul *m, int64_t row0, int64_t row1);
 void LEVEL(mul_f16)(const px_mul *m, int64_t row0, int64_t row1);

@@ -4,7 +4,7 @@
  * level avx512, in f32: they wait for memory, not for arithmetic. So do keys or values that are
  * kept in f32: who asks for those wants their digits.
  */
-#include "kern/x86/vec_avx512.h"
+#include "kern/x86/pairs_bf16.h"
 
 #include "kern/simd/attention_kv.h"
 #include "kern/simd/ops.h"
@@ -17,13 +17,7 @@ enum { LEAST_TOKENS = 9 };
 
 /* ---- operands: pairs of bf16 */
 
-#define UNIT         2
 #define LOG2_WEIGHTS 1
-
-INLINE vf unit_dot(vf c, vf a, vf b)
-{
-    return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
-}
 
 /* 2^x = 2^floor(x) 2^r; 2^r on [0, 1) by a polynomial of degree 3 (relative error 7.5e-5, a 26th of
  * the rounding that follows). -infinity gives 0, NaN stays. */
@@ -35,16 +29,6 @@ INLINE vf unit_weight(vf x)
     p = vf_fma(p, r, vf_all(0.695833623f));
     p = vf_fma(p, r, vf_all(0.999925196f));
     return _mm512_scalef_ps(p, x);
-}
-
-/* Values of `low` in the lower halves of the lanes, of `high` in the upper ones. */
-INLINE __m512i pair_lanes(vf low, vf high)
-{
-    static const uint16_t LANES[32] __attribute__((aligned(64))) = {
-        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-    return _mm512_permutexvar_epi16(_mm512_load_si512(LANES), both);
 }
 
 /* Values i .. i + 31 of a row as 16 pairs. */
@@ -99,7 +83,7 @@ INLINE void values_as(const px_attn *a, const tile_rows *tile, uint32_t *out, in
         for (int64_t i = 0; i < dim; i += VF_N) {
             const vf low = load(tile_value(tile, t), i, dim - i);
             const vf high = t + 1 < tile->n ? load(tile_value(tile, t + 1), i, dim - i) : vf_zero();
-            _mm512_storeu_si512(out + t / 2 * stride + i, pair_lanes(low, high));
+            _mm512_storeu_ps(out + t / 2 * stride + i, pair_lanes(low, high));
         }
 }
 
@@ -117,7 +101,7 @@ static void pack_weights(const float *s, int n_keys, uint32_t *p)
         for (int i = 0; i < 2 * VF_N; i += VF_N) {
             const vf low = vf_load(s + t * 2 * VF_N + i);
             const vf high = t + 1 < n_keys ? vf_load(s + (t + 1) * 2 * VF_N + i) : vf_zero();
-            _mm512_storeu_si512(p + t / 2 * 2 * VF_N + i, pair_lanes(low, high));
+            _mm512_storeu_ps(p + t / 2 * 2 * VF_N + i, pair_lanes(low, high));
         }
 }
 

@@ -12,8 +12,9 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define LEVEL(name) px_bf16_##name
-#define INLINE      static inline __attribute__((always_inline))
+#ifndef INLINE
+#define INLINE static inline __attribute__((always_inline))
+#endif
 
 /* 32 values of a row from p on; the first n of them, zeros behind. */
 typedef __m512i (*load32_fn)(const uint8_t *p);

@@ -111,12 +111,12 @@ INLINE void all_rows(const px_mul *m, int64_t row0, int64_t row1, load32_fn load
         rows_of(m, r, 1, load, part);
 }
 
-void LEVEL(mul_bf16)(const px_mul *m, int64_t row0, int64_t row1)
+void px_bf16_mul_bf16(const px_mul *m, int64_t row0, int64_t row1)
 {
     all_rows(m, row0, row1, load32_bf16, load32_bf16_part);
 }
 
-void LEVEL(mul_f16)(const px_mul *m, int64_t row0, int64_t row1)
+void px_bf16_mul_f16(const px_mul *m, int64_t row0, int64_t row1)
 {
     all_rows(m, row0, row1, load32_f16, load32_f16_part);
 }

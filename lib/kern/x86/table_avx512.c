@@ -33,6 +33,9 @@ void px_kern_add_avx512(px_kern *kern)
     kern->tile_from[px_kern_slot(PX_NF4)] = NF4_TILE_FROM;
     kern->decode[px_kern_slot(PX_F16)] = px_avx512_decode_f16;
     kern->decode[px_kern_slot(PX_BF16)] = px_avx512_decode_bf16;
+#define ADD(id, name) kern->decode[px_kern_slot(id)] = px_avx512_decode_##name;
+    PX_SIMD_DECODES(ADD)
+#undef ADD
     kern->pack[PX_ACT_BF16] = px_avx512_pack_bf16;
     kern->pack[PX_ACT_Q8] = px_avx512_pack_q8;
     kern->pack[PX_ACT_Q8K] = px_avx512_pack_q8k;

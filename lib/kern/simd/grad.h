@@ -1,0 +1,16 @@
+/*
+ * grad: names of the kernels of training that simd/ gives a level. Included after GRAD(name) is
+ * defined. Contracts in kern/grad.h.
+ */
+#ifndef PX_KERN_SIMD_GRAD_H
+#define PX_KERN_SIMD_GRAD_H
+
+#include "kern/grad.h"
+
+enum { GRAD_SCRATCH = 512 << 10 }; // of products, each member's
+
+#endif
+
+/* grad_mul.h */
+void GRAD(forward)(const px_grad_mul *m, int64_t first, int64_t end);
+void GRAD(back)(const px_grad_mul *m, int64_t first, int64_t end);
