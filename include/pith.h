@@ -1346,6 +1346,7 @@ typedef struct pith_model_shape {
 PITH_API pith_status pith_model_create(const char *tokenizer, const char *out,
                                        const pith_model_shape *shape, pith_error *err);
 
+<<<<<<< HEAD
 /* ------------------------------------------------------------------ training: data */
 
 /* A data file: docs/data.md. One thread at a time. */
@@ -1441,6 +1442,175 @@ typedef struct pith_render_result {
 PITH_API pith_status pith_dataset_render(pith_dataset *dataset, const pith_model *model,
                                          const pith_render_options *options, pith_example_fn fn,
                                          void *user, pith_render_result *result, pith_error *err);
+=======
+/* ------------------------------------------------------------------ training */
+
+/* Examples: token ids with a mark on each that is to be learned. What pith_dataset_render gives, or
+ * made by hand. */
+typedef struct pith_examples pith_examples;
+
+typedef enum pith_goal {
+    PITH_GOAL_NEXT, /* learn the marked tokens */
+    PITH_GOAL_PAIR, /* examples come in twos, chosen and rejected: two answers to one prompt */
+    PITH_GOAL_LABEL /* answers, good or bad */
+} pith_goal;
+
+/* An empty set. Errors: ARGUMENT, MEMORY. */
+PITH_API pith_status pith_examples_new(pith_goal goal, pith_examples **out, pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_examples_free(pith_examples *examples);
+
+/* Adds a copy: n ids, of which those with learn[t] nonzero are learned (learn[0] counts as 0). line
+ * is for messages; good for PITH_GOAL_LABEL. Errors: ARGUMENT (n below 1), MEMORY. */
+PITH_API pith_status pith_examples_add(pith_examples *examples, const int32_t *ids,
+                                       const uint8_t *learn, int32_t n, int64_t line, bool good,
+                                       pith_error *err);
+
+/* How many there are; tokens and learned tokens of all go to where they are wanted (or NULL). */
+PITH_API int64_t pith_examples_count(const pith_examples *examples, int64_t *n_tokens,
+                                     int64_t *n_learned);
+
+/* A run of training: docs/tuning.md. It belongs to one thread at a time. */
+typedef struct pith_train pith_train;
+
+typedef enum pith_train_kind {
+    PITH_TRAIN_BEGIN,      /* before the first update of this process */
+    PITH_TRAIN_UPDATE,     /* after each: loss, grad_norm, lr, tokens are of it */
+    PITH_TRAIN_EVALUATION, /* loss is that of the evaluation set; of update 0: before training */
+    PITH_TRAIN_SAVED,      /* a checkpoint was written */
+    PITH_TRAIN_SKIPPED     /* an update was not applied: its loss or gradient was not finite, or far
+                              above those before */
+} pith_train_kind;
+
+typedef struct pith_train_event {
+    size_t size;
+    pith_train_kind kind;
+    int64_t update, total; /* updates done, and of the run */
+    double epoch;          /* done, 1.5: half of the second */
+    double loss, grad_norm, lr;
+    double right, margin;     /* preferences: share that the model gets right, mean margin */
+    int64_t tokens, learned;  /* of the update */
+    double tokens_per_second; /* of this process so far */
+    double seconds;           /* spent on updates, those before a resume too */
+    double seconds_left;      /* as it looks now; 0: not known */
+    double best;              /* evaluation loss so far; 0: none yet */
+    bool improved;            /* this evaluation is the best so far */
+    uint64_t memory_bytes;    /* most that this process has held */
+} pith_train_event;
+
+/* Called on the thread of pith_train_run. Nonzero ends the run with PITH_E_CANCELLED; a checkpoint
+ * is written first. */
+typedef int (*pith_train_fn)(void *user, const pith_train_event *event);
+
+/* Rank and alpha of the matrices whose tensor's name contains `part` ("attn_q", "blk.3."); the last
+ * rule that fits counts. Rank 0: not adapted. Alpha 0: as the others. */
+typedef struct pith_rank_rule {
+    const char *part;
+    int32_t rank;
+    double alpha;
+} pith_rank_rule;
+
+typedef struct pith_train_options {
+    size_t size;
+    const char *method;    /* "lora" (NULL): an adapter; "full": all weights, in f32 */
+    const char *objective; /* "sft", "dpo", "orpo", "kto"; NULL: sft, dpo or kto, by the goal */
+    double beta;           /* of dpo, orpo and kto; 0: 0.1 */
+
+    int32_t rank;     /* 0: 16, on all matrices of all layers */
+    double alpha;     /* 0: twice the rank */
+    bool rslora;      /* scale by alpha / sqrt(rank) */
+    bool dora;        /* a magnitude for each row */
+    double lora_plus; /* learning rate of B, times that of A; 0: 1 */
+    double dropout;   /* of what the pairs read; not with dora */
+    const pith_rank_rule *rules;
+    int32_t n_rules;
+
+    const char *optimizer; /* "adamw" (NULL), "adamw8": its state in 8 bits, "lion" */
+    double lr;             /* 0: 2e-4 (an adapter), 1e-5 (preferences), 3e-4 (full) */
+    double lr_least;       /* at the end of the schedule */
+    double weight_decay;
+    double beta1, beta2, eps; /* 0: 0.9, 0.999 (lion: 0.99), 1e-8 */
+    double clip;              /* most length of the gradient; 0: 1, negative: any */
+    double spike; /* deviations above the mean of the last losses from which an update is not
+                     applied; 0: 8, negative: any */
+    const char *schedule; /* "cosine" (NULL), "linear", "constant", "wsd" */
+    double warmup;        /* share of the updates; 0: 0.03, negative: none */
+
+    double epochs;       /* 0: 3 */
+    int64_t max_updates; /* instead of epochs; 0: as epochs say */
+    double max_seconds;  /* fits the run into this time, measured by its first updates; 0: none */
+    int32_t batch;       /* examples (pairs) of an update; 0: 16 */
+    int32_t seq; /* tokens of a pass, in which examples are packed; 0: 512, or the longest */
+    int32_t keep_layers; /* layers whose insides are kept for the way back, not computed again: more
+                            memory, less time; 0: 1, negative: all */
+    uint64_t seed;
+
+    int64_t eval_every; /* updates; 0: once an epoch */
+    int32_t patience; /* evaluations without a better one after which the run ends; 0: any number */
+    const char *folder;  /* which exists, for checkpoints: last.ckpt, best.ckpt; NULL: none */
+    int64_t save_every;  /* updates; 0: by time alone */
+    double save_seconds; /* 0: 300, negative: by updates alone */
+
+    bool exact; /* products in f32 where the processor would take bf16 */
+    int32_t n_threads;
+    const char *cpu; /* as pith_engine_options */
+    pith_train_fn on_event;
+    void *user;
+} pith_train_options;
+
+/* Makes a run. model and examples are lent and must outlive it; evaluation and options may be NULL.
+ * Memory: docs/tuning.md. Errors: ARGUMENT (numbers, names; examples longer than the passes; a goal
+ * that does not fit the objective), UNSUPPORTED (a model without weights; full training with a
+ * reference), MEMORY. */
+PITH_API pith_status pith_train_new(const pith_model *model, const pith_examples *examples,
+                                    const pith_examples *evaluation,
+                                    const pith_train_options *options, pith_train **out,
+                                    pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_train_free(pith_train *train);
+
+/* Goes on where the folder's last.ckpt stands; *found (may be NULL) is false, and nothing is
+ * changed, when there is none. What comes out is, to the bit, what an undisturbed run gives.
+ * Errors: MISMATCH (a checkpoint of other data, model or options), FORMAT (damaged), IO. */
+PITH_API pith_status pith_train_resume(pith_train *train, bool *found, pith_error *err);
+
+/* Runs to the end; then, where an evaluation chose, the best parameters are in place (they need the
+ * folder), else the last. Errors: CANCELLED, NUMERIC (updates in a row that could not be applied),
+ * IO, MEMORY. */
+PITH_API pith_status pith_train_run(pith_train *train, pith_error *err);
+
+/* Ends a run that is under way soon, as a callback that returns nonzero. From any thread, and from
+ * a signal handler. */
+PITH_API void pith_train_stop(pith_train *train);
+
+typedef struct pith_train_info {
+    size_t size;
+    int64_t updates, total, updates_per_epoch;
+    int64_t n_trained;                /* parameters */
+    uint64_t memory_bytes;            /* of the run: parameters, gradients, optimizer, a pass */
+    int64_t tokens, learned, skipped; /* so far; updates not applied */
+    double eval_before, eval_best;    /* 0: no evaluation */
+    int64_t best_at;                  /* update */
+    double seconds;
+} pith_train_info;
+
+/* Fills *out (its size member set by the caller). */
+PITH_API pith_status pith_train_get_info(const pith_train *train, pith_train_info *out,
+                                         pith_error *err);
+
+/* Mean loss over the evaluation set (without one: over the examples). base: of the model as it was
+ * before, for adapters. Errors: ARGUMENT, CANCELLED. */
+PITH_API pith_status pith_train_evaluate(pith_train *train, bool base, double *loss,
+                                         pith_error *err);
+
+/* Writes what was trained. An adapter: form "gguf" (NULL) or "peft" (path is a folder). All
+ * weights: a GGUF model of the type `form`, "f32" (NULL), "f16", "q8_0", as pith_quantize. name is
+ * for people, or NULL. Errors: ARGUMENT, NUMERIC (NaN), IO. */
+PITH_API pith_status pith_train_save(pith_train *train, const char *form, const char *name,
+                                     const char *path, pith_error *err);
+>>>>>>> 54adb6a (train: the door's training: runs of examples with options, events, checkpoints, adapters and models saved)
 
 #ifdef __cplusplus
 }

@@ -55,7 +55,7 @@ static int32_t units_of(const px_pack *pack)
 }
 
 /* Each learned position gets the slope of its segment. */
-static void spread(px_trainer *t, const px_batch *b)
+static void spread(px_trainer *t, const px_packed *b)
 {
     int32_t at = 0;
     for (int32_t s = 0; s < b->n_segs; s++)

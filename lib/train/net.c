@@ -278,7 +278,7 @@ static void move_module(px_net *net, px_module *m)
     move_matrix(net, &m->w, m->w_at, 0);
 }
 
-static void move_vector(px_net *net, const float **v, const px_part *part)
+static void move_vector(px_net *net, const float **v, const px_param *part)
 {
     float *to = net->params.value + part->at;
     memcpy(to, *v, (size_t)part->n * sizeof(float));

@@ -14,7 +14,7 @@ static double softplus_back(double x)
     return x > 0 ? log1p(exp(-x)) : -x + log1p(exp(x));
 }
 
-void px_objective_sums(const px_batch *batch, const double *losses, double *sums, int32_t *counts)
+void px_objective_sums(const px_packed *batch, const double *losses, double *sums, int32_t *counts)
 {
     int32_t at = 0;
     for (int32_t s = 0; s < batch->n_segs; s++) {

@@ -40,7 +40,7 @@ typedef struct px_objective_sum {
 
 /* Sums of each segment of a batch from the losses of its learned positions: sums and counts
  * [n_segs]. */
-void px_objective_sums(const px_batch *batch, const double *losses, double *sums, int32_t *counts);
+void px_objective_sums(const px_packed *batch, const double *losses, double *sums, int32_t *counts);
 
 /* Loss of a pass, and d loss / d S of each segment into slopes [n_segs]. total: learned tokens of
  * the update (SFT) or its units. */

@@ -196,7 +196,7 @@ static void sum_piece(void *ctx, int64_t piece, int member)
     (void)member;
     px_optim *o = ctx;
     int64_t first, end;
-    const px_part *part = &o->p->parts[find_part(o, piece, &first, &end)];
+    const px_param *part = &o->p->parts[find_part(o, piece, &first, &end)];
     const float *g = o->p->grad + part->at;
     double sum[4] = {0};
     int64_t i = first;
@@ -222,7 +222,7 @@ typedef struct rule {
     float b1, b2, eps, keep, step, root, clip, sign_step;
 } rule;
 
-static rule rule_of(const px_optim *o, const px_part *part)
+static rule rule_of(const px_optim *o, const px_param *part)
 {
     double lr = o->lr * (double)part->lr, t = (double)(o->steps + 1);
     double b1 = (double)o->o.beta1, b2 = (double)o->o.beta2;
@@ -292,7 +292,7 @@ static void step_piece(void *ctx, int64_t piece, int member)
     px_optim *o = ctx;
     int64_t first, end;
     int32_t which = find_part(o, piece, &first, &end);
-    const px_part *part = &o->p->parts[which];
+    const px_param *part = &o->p->parts[which];
     const place *w = &o->places[which];
     rule r = rule_of(o, part);
     float *p = o->p->value + part->at;

@@ -188,7 +188,7 @@ void px_pack_make(px_pack *p, const int64_t *units, int32_t n)
                 put_unit(p, &w, units[i]);
             }
         pass->n_units = first - pass->first_unit;
-        pass->batch = (px_batch){w.n, w.ids, w.targets, w.segs, w.n_segs};
+        pass->batch = (px_packed){w.n, w.ids, w.targets, w.segs, w.n_segs};
         at += w.n;
         seg += w.n_segs;
         p->n_tokens += w.n;

@@ -13,7 +13,7 @@
 #include "train/tape.h"
 
 typedef struct px_pack_pass {
-    px_batch batch;
+    px_packed batch;
     int32_t first_unit, n_units; // of px_pack.order
     int32_t n_learned;
 } px_pack_pass;

@@ -10,7 +10,7 @@ enum { LINE = 64 };
 pith_status px_params_init(px_params *p, int32_t cap, px_arena *arena, pith_error *err)
 {
     *p = (px_params){.cap = cap};
-    p->parts = PX_ZNEW(arena, px_part, (size_t)cap);
+    p->parts = PX_ZNEW(arena, px_param, (size_t)cap);
     return p->parts ? PITH_OK : px_fail_memory(err, "the list of what is trained");
 }
 
@@ -20,7 +20,7 @@ int64_t px_params_add(px_params *p, const char *name, char role, int64_t n, floa
         return -1;
     int64_t at = p->n;
     p->parts[p->n_parts++] =
-        (px_part){.name = name, .role = role, .at = at, .n = n, .lr = lr, .decays = decays};
+        (px_param){.name = name, .role = role, .at = at, .n = n, .lr = lr, .decays = decays};
     p->n += (int64_t)px_round_up((size_t)n, PX_PART_ALIGN);
     return at;
 }

@@ -16,18 +16,18 @@
 
 enum { PX_PART_ALIGN = 64 };
 
-typedef struct px_part {
+typedef struct px_param {
     const char *name; // lent: of the tensor in the model's file
     char role;        // 'a', 'b', 'm' of a pair; 'w' a tensor itself
     int64_t at, n;    // values [at, at + n)
     float lr;         // times the learning rate
     bool decays;      // weight decay reaches it
-} px_part;
+} px_param;
 
 typedef struct px_params {
     float *value, *grad; // [n]
     int64_t n;           // gaps counted
-    px_part *parts;      // [n_parts]
+    px_param *parts;     // [n_parts]
     int32_t n_parts, cap;
 } px_params;
 

@@ -253,7 +253,7 @@ static bool stopped(const px_tape *t)
     return t->pass.cancel && __atomic_load_n(t->pass.cancel, __ATOMIC_RELAXED);
 }
 
-static pith_status check_batch(const px_tape *t, const px_batch *b, pith_error *err)
+static pith_status check_batch(const px_tape *t, const px_packed *b, pith_error *err)
 {
     if (b->n < 1 || b->n > t->o.max_tokens)
         return px_fail(err, PITH_E_ARGUMENT, "a pass of %d tokens, expected 1 to %d", b->n,
@@ -277,7 +277,7 @@ static pith_status check_batch(const px_tape *t, const px_batch *b, pith_error *
     return PITH_OK;
 }
 
-pith_status px_tape_forward(px_tape *t, const px_batch *batch, const px_tape_pass *pass,
+pith_status px_tape_forward(px_tape *t, const px_packed *batch, const px_tape_pass *pass,
                             pith_error *err)
 {
     pith_status st = check_batch(t, batch, err);

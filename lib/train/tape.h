@@ -25,13 +25,13 @@ typedef struct px_segment {
     int32_t first, n; // tokens of the batch
 } px_segment;
 
-typedef struct px_batch {
+typedef struct px_packed {
     int32_t n;              // tokens
     const int32_t *ids;     // [n]
     const int32_t *targets; // [n]: the token to be predicted there, or -1
     const px_segment *segs; // [n_segs], in order, without gaps
     int32_t n_segs;
-} px_batch;
+} px_packed;
 
 typedef struct px_tape_options {
     int32_t max_tokens; // of a batch
@@ -58,7 +58,7 @@ typedef struct px_tape_pass {
 } px_tape_pass;
 
 /* Up to the last layer. Errors: CANCELLED, ARGUMENT (a token out of range, too many). */
-pith_status px_tape_forward(px_tape *t, const px_batch *batch, const px_tape_pass *pass,
+pith_status px_tape_forward(px_tape *t, const px_packed *batch, const px_tape_pass *pass,
                             pith_error *err);
 
 /* The learned positions of the batch, in order: how many. */

@@ -48,7 +48,7 @@ struct px_tape {
     px_net *net;
     px_tape_options o;
     px_tape_pass pass;
-    const px_batch *batch;
+    const px_packed *batch;
     uint8_t *memory;
     size_t bytes;
 

@@ -196,3 +196,8 @@ size_t px_trainer_bytes(const px_trainer *t)
         .max_tokens = t->train.pack.capacity, .head_rows = t->o.head_rows, .keep = t->o.keep};
     return state + 2 * (size_t)t->net->params.n * sizeof(float) + px_tape_bytes(t->net, &tape);
 }
+
+int64_t px_trainer_per_epoch(const px_trainer *t)
+{
+    return t->per_epoch;
+}

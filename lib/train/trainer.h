@@ -107,5 +107,6 @@ const px_train_state *px_trainer_state(const px_trainer *t);
 /* Mean loss of a set as the objective has it, without dropout. plain: without the pairs. */
 pith_status px_trainer_evaluate(px_trainer *t, bool plain, double *loss, pith_error *err);
 size_t px_trainer_bytes(const px_trainer *t);
+int64_t px_trainer_per_epoch(const px_trainer *t);
 
 #endif

@@ -37,7 +37,7 @@ typedef struct block {
 typedef struct text {
     int32_t ids[N_TOKENS], targets[N_TOKENS];
     px_segment segs[N_SEGS];
-    px_batch batch;
+    px_packed batch;
     int n_learned;
 } text;
 
@@ -57,7 +57,7 @@ static void make_text(text *t, int32_t vocab)
         }
         at += LENGTHS[s];
     }
-    t->batch = (px_batch){N_TOKENS, t->ids, t->targets, t->segs, N_SEGS};
+    t->batch = (px_packed){N_TOKENS, t->ids, t->targets, t->segs, N_SEGS};
 }
 
 /* As `fill` of grads.py. */
@@ -70,7 +70,7 @@ static void fill(float *to, int64_t n, int64_t index, double size)
     }
 }
 
-static const px_part *find_part(const px_net *net, const char *name, char role)
+static const px_param *find_part(const px_net *net, const char *name, char role)
 {
     for (int32_t i = 0; i < net->params.n_parts; i++)
         if (net->params.parts[i].role == role && strcmp(net->params.parts[i].name, name) == 0)
@@ -101,7 +101,7 @@ static void set_up(setup *s, const block *b, int threads)
     o.product_level = o.level;
     runner_ok(px_net_new(&s->model.hp, &s->model.weights, s->pool, &o, &s->net, &err), &err);
     for (int i = 0; i < b->n && !o.full; i++) {
-        const px_part *part = find_part(s->net, b->lines[i].name, b->lines[i].role);
+        const px_param *part = find_part(s->net, b->lines[i].name, b->lines[i].role);
         if (part->role != 'm')
             fill(s->net->params.value + part->at, part->n, i, part->role == 'a' ? 0.3 : 0.5);
     }
@@ -140,7 +140,7 @@ static void compare(const setup *s, const block *b)
     assert_int_equal(s->net->params.n_parts, b->n);
     for (int i = 0; i < b->n; i++) {
         const line *l = &b->lines[i];
-        const px_part *part = find_part(s->net, l->name, l->role);
+        const px_param *part = find_part(s->net, l->name, l->role);
         const float *g = s->net->params.grad + part->at;
         double sum = 0, off = 0;
         for (int64_t j = 0; j < part->n; j++)
