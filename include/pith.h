@@ -1346,7 +1346,6 @@ typedef struct pith_model_shape {
 PITH_API pith_status pith_model_create(const char *tokenizer, const char *out,
                                        const pith_model_shape *shape, pith_error *err);
 
-<<<<<<< HEAD
 /* ------------------------------------------------------------------ training: data */
 
 /* A data file: docs/data.md. One thread at a time. */
@@ -1442,7 +1441,6 @@ typedef struct pith_render_result {
 PITH_API pith_status pith_dataset_render(pith_dataset *dataset, const pith_model *model,
                                          const pith_render_options *options, pith_example_fn fn,
                                          void *user, pith_render_result *result, pith_error *err);
-=======
 /* ------------------------------------------------------------------ training */
 
 /* Examples: token ids with a mark on each that is to be learned. What pith_dataset_render gives, or
@@ -1466,6 +1464,12 @@ PITH_API void pith_examples_free(pith_examples *examples);
 PITH_API pith_status pith_examples_add(pith_examples *examples, const int32_t *ids,
                                        const uint8_t *learn, int32_t n, int64_t line, bool good,
                                        pith_error *err);
+
+/* All examples of a data file as a model reads it (pith_dataset_render), with the goal that its
+ * kind asks for. options and result may be NULL. Errors: as pith_dataset_render. */
+PITH_API pith_status pith_examples_read(pith_dataset *dataset, const pith_model *model,
+                                        const pith_render_options *options, pith_examples **out,
+                                        pith_render_result *result, pith_error *err);
 
 /* How many there are; tokens and learned tokens of all go to where they are wanted (or NULL). */
 PITH_API int64_t pith_examples_count(const pith_examples *examples, int64_t *n_tokens,
@@ -1610,7 +1614,6 @@ PITH_API pith_status pith_train_evaluate(pith_train *train, bool base, double *l
  * for people, or NULL. Errors: ARGUMENT, NUMERIC (NaN), IO. */
 PITH_API pith_status pith_train_save(pith_train *train, const char *form, const char *name,
                                      const char *path, pith_error *err);
->>>>>>> 54adb6a (train: the door's training: runs of examples with options, events, checkpoints, adapters and models saved)
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/hash.h"
 #include "engine/options.h"
+#include "train/dataset.h"
 #include "train/save.h"
 #include "train/trainer.h"
 
@@ -15,7 +16,6 @@
 
 struct pith_examples {
     px_examples e;
-    int64_t cap;
 };
 
 struct pith_train {
@@ -40,7 +40,6 @@ pith_status pith_examples_new(pith_goal goal, pith_examples **out, pith_error *e
     if (!e)
         return px_fail_memory(err, "examples");
     e->e.goal = (px_goal)goal;
-    px_arena_init(&e->e.arena, 1 << 20, 0);
     return PITH_OK;
 }
 
@@ -48,22 +47,8 @@ void pith_examples_free(pith_examples *examples)
 {
     if (!examples)
         return;
-    px_free(examples->e.all);
-    px_arena_clear(&examples->e.arena);
+    px_examples_clear(&examples->e);
     px_free(examples);
-}
-
-static bool has_room(pith_examples *x)
-{
-    if (x->e.n < x->cap)
-        return true;
-    int64_t cap = x->cap > 0 ? 2 * x->cap : 256;
-    px_example *all = px_realloc(x->e.all, (size_t)cap, sizeof *all);
-    if (!all)
-        return false;
-    x->e.all = all;
-    x->cap = cap;
-    return true;
 }
 
 pith_status pith_examples_add(pith_examples *examples, const int32_t *ids, const uint8_t *learn,
@@ -72,21 +57,36 @@ pith_status pith_examples_add(pith_examples *examples, const int32_t *ids, const
     px_error_clear(err);
     if (!examples || !ids || !learn || n < 1)
         return px_fail(err, PITH_E_ARGUMENT, "pith_examples_add: an example without tokens");
-    px_examples *e = &examples->e;
-    int32_t *to = has_room(examples) ? PX_NEW(&e->arena, int32_t, (size_t)n) : NULL;
-    uint8_t *marks = to ? PX_NEW(&e->arena, uint8_t, (size_t)n) : NULL;
+    uint8_t *marks = px_malloc((size_t)n, 1);
     if (!marks)
-        return px_fail_memory(err, "examples");
-    px_example *x = &e->all[e->n++];
-    *x = (px_example){.ids = to, .learn = marks, .n = n, .line = line, .good = good};
-    memcpy(to, ids, (size_t)n * sizeof *to);
+        return px_fail_memory(err, "an example");
+    px_example x = {.ids = ids, .learn = marks, .n = n, .line = line, .good = good};
     for (int32_t t = 0; t < n; t++) {
         marks[t] = t > 0 && learn[t];
-        x->n_learn += marks[t];
+        x.n_learn += marks[t];
     }
-    e->n_tokens += n;
-    e->n_learn += x->n_learn;
-    return PITH_OK;
+    pith_status st = px_examples_add(&examples->e, &x, err);
+    px_free(marks);
+    return st;
+}
+
+pith_status pith_examples_read(pith_dataset *dataset, const pith_model *model,
+                               const pith_render_options *options, pith_examples **out,
+                               pith_render_result *result, pith_error *err)
+{
+    px_error_clear(err);
+    if (!dataset || !model || !out)
+        return px_fail(err, PITH_E_ARGUMENT, "pith_examples_read: an argument is NULL");
+    *out = NULL;
+    pith_examples *e = px_calloc(1, sizeof *e);
+    if (!e)
+        return px_fail_memory(err, "examples");
+    pith_status st = px_dataset_examples(dataset, model, options, &e->e, result, err);
+    if (st == PITH_OK)
+        *out = e;
+    else
+        pith_examples_free(e);
+    return st;
 }
 
 int64_t pith_examples_count(const pith_examples *examples, int64_t *n_tokens, int64_t *n_learned)
