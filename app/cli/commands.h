@@ -25,6 +25,7 @@ int cli_cmd_rm(int argc, char **argv);
 int cli_cmd_cp(int argc, char **argv);
 int cli_cmd_tokenizer(int argc, char **argv);
 int cli_cmd_new(int argc, char **argv);
+int cli_cmd_tune(int argc, char **argv);
 int cli_cmd_import(int argc, char **argv);
 
 #endif

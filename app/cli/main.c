@@ -36,6 +36,7 @@ static const struct {
     {"rm", cli_cmd_rm, "remove a model and what only it uses"},
     {"tokenizer", cli_cmd_tokenizer, "make a tokenizer from text"},
     {"new", cli_cmd_new, "a model that knows nothing, to be trained"},
+    {"tune", cli_cmd_tune, "teach a model from a data file"},
     {"advise", cli_cmd_advise, "which model fits this machine, and how fast it will be"},
     {"info", cli_cmd_info, "this machine and the kernels chosen for it"},
 };

@@ -1,6 +1,6 @@
 /*
- * tune: a model learns from a data file: an adapter beside it, or all of its weights as a new model.
- * Checkpoints lie in a folder beside the output; --resume goes on from the last one.
+ * tune: a model learns from a data file: an adapter beside it, or all of its weights as a new
+ * model. Checkpoints lie in a folder beside the output; --resume goes on from the last one.
  */
 #include "base/file.h"
 #include "cli/commands.h"
@@ -42,7 +42,8 @@ static pith_status read_time(const char *text, double *seconds, pith_error *err)
     double unit = strcmp(end, "h") == 0   ? 3600
                   : strcmp(end, "m") == 0 ? 60
                   : strcmp(end, "s") == 0 ? 1
-                                          : *end == '\0' ? 1 : 0;
+                  : *end == '\0'          ? 1
+                                          : 0;
     if (end == text || errno || unit == 0 || !(n > 0))
         return px_fail(err, PITH_E_ARGUMENT, "'%s' is no time, expected 90s, 30m or 2h", text);
     *seconds = n * unit;
@@ -318,7 +319,8 @@ int cli_cmd_tune(int argc, char **argv)
     };
     const cli_spec spec = {
         .usage = "pith tune MODEL DATA -o FILE [options]",
-        .summary = "A model learns from a data file: an adapter for it, or all of its weights anew.",
+        .summary =
+            "A model learns from a data file: an adapter for it, or all of its weights anew.",
         .options = options,
         .n_options = sizeof options / sizeof options[0],
         .min_words = 2,
