@@ -866,6 +866,11 @@ PITH_API bool pith_reply_wants_special(const pith_reply *r);
 PITH_API pith_status pith_reply_push(pith_reply *r, const char *text, size_t len,
                                      pith_part_fn on_part, void *user, pith_error *err);
 
+/* The text that ends the reasoning which what was pushed so far is inside of; without data outside
+ * of it. Where reasoning has had its share of tokens, pith_request.on_logits may leave those of
+ * this text (read as special) alone, one after the other. Lent as long as the model. */
+PITH_API pith_str pith_reply_open_end(const pith_reply *r);
+
 /* Tells what was held back: the answer has ended. */
 PITH_API pith_status pith_reply_finish(pith_reply *r, pith_part_fn on_part, void *user,
                                        pith_error *err);

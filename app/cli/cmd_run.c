@@ -212,26 +212,6 @@ static pith_status find_prompt(const run_args *a, const char *word, bool *chat, 
     return cli_read(a->prompt_file, text, err);
 }
 
-static pith_status speculation(const run_args *a, pith_speculation *out, pith_error *err)
-{
-    *out = PITH_SPECULATE_AUTO;
-    if (!a->spec || strcmp(a->spec, "auto") == 0)
-        return PITH_OK;
-    if (strcmp(a->spec, "off") == 0)
-        *out = PITH_SPECULATE_OFF;
-    else if (strcmp(a->spec, "ngram") == 0)
-        *out = PITH_SPECULATE_NGRAM;
-    else if (strcmp(a->spec, "draft") == 0 && a->draft)
-        *out = PITH_SPECULATE_DRAFT;
-    else if (strcmp(a->spec, "draft") == 0)
-        return px_fail(err, PITH_E_ARGUMENT, "--spec draft needs --draft MODEL");
-    else
-        return px_fail(err, PITH_E_ARGUMENT,
-                       "option '--spec' has value '%s', expected off, ngram, draft or auto",
-                       a->spec);
-    return PITH_OK;
-}
-
 /* Opens the draft model, if any, and hands it to the engine. */
 static pith_status open_draft(const run_args *a, pith_engine *engine, pith_model **draft,
                               pith_error *err)
@@ -285,7 +265,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     if (status == PITH_OK)
         status = cli_bias(&a->sampling, bias, &options.n_bias, err);
     if (status == PITH_OK)
-        status = speculation(a, &options.speculation, err);
+        status = cli_speculation(a->spec, a->draft, &options.speculation, err);
     if (status == PITH_OK)
         status = read_tools(a, err);
     if (status == PITH_OK && a->functions) {

@@ -17,6 +17,7 @@ typedef struct serve_args {
     int64_t port, parallel, max_models, max_queue, max_connections, http_threads, timeout, grace,
         max_body;
     bool quiet;
+    const char *spec;
     cli_engine_args engine;
 } serve_args;
 
@@ -130,7 +131,11 @@ static pith_status options_of(const serve_args *a, serve_options *o, serve_model
                        "option '--log-format' has value '%s', expected text or json",
                        a->log_format);
     o->log_json = strcmp(a->log_format, "json") == 0;
-    return PITH_OK;
+    if (a->spec && strcmp(a->spec, "draft") == 0)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "option '--spec' has value 'draft', expected off, ngram or auto: the server "
+                       "runs no draft model");
+    return cli_speculation(a->spec, NULL, &o->runner.speculation, err);
 }
 
 /* Waits for Ctrl-C or a signal to end; a second one ends at once. */
@@ -247,6 +252,8 @@ int cli_cmd_serve(int argc, char **argv)
         {CLI_INT, "max-models", 0, &a.max_models, "N", "models that run at once (3)", 1, 64, NULL},
         {CLI_TEXT, "template", 0, &a.engine.template_file, "FILE",
          "a Jinja file in place of the models' chat templates", 0, 0, NULL},
+        {CLI_TEXT, "spec", 0, &a.spec, "HOW",
+         "guess ahead: off, ngram (from the context) or auto (auto)", 0, 0, NULL},
         CLI_ENGINE_ROWS(&a.engine),
         CLI_KV_DIR_ROWS(&a.engine),
     };

@@ -237,3 +237,23 @@ void cli_sampling_print(const pith_sampling *s)
     else
         printf("  %-20s %llu\n", "seed", (unsigned long long)s->seed);
 }
+
+pith_status cli_speculation(const char *word, const char *draft, pith_speculation *out,
+                            pith_error *err)
+{
+    *out = PITH_SPECULATE_AUTO;
+    if (!word || strcmp(word, "auto") == 0)
+        return PITH_OK;
+    if (strcmp(word, "off") == 0)
+        *out = PITH_SPECULATE_OFF;
+    else if (strcmp(word, "ngram") == 0)
+        *out = PITH_SPECULATE_NGRAM;
+    else if (strcmp(word, "draft") == 0 && draft)
+        *out = PITH_SPECULATE_DRAFT;
+    else if (strcmp(word, "draft") == 0)
+        return px_fail(err, PITH_E_ARGUMENT, "--spec draft needs --draft MODEL");
+    else
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "option '--spec' has value '%s', expected off, ngram, draft or auto", word);
+    return PITH_OK;
+}

@@ -125,4 +125,8 @@ pith_status cli_sampling_set(pith_sampling *s, const char *name, const char *val
                              pith_error *err);
 void cli_sampling_print(const pith_sampling *s);
 
+/* The word of --spec; NULL is auto. `draft` is the draft model's path, or NULL. */
+pith_status cli_speculation(const char *word, const char *draft, pith_speculation *out,
+                            pith_error *err);
+
 #endif

@@ -260,9 +260,10 @@ static bool take_thinking(serve_job *job, px_json body, serve_problem *problem)
         return serve_refuse_type(problem, "thinking", thinking, "an object with 'type'");
     if (!serve_get_int(thinking, "budget_tokens", 1, 1 << 26, &budget, problem))
         return false;
-    if (serve_is(type, "enabled"))
+    if (serve_is(type, "enabled")) {
         job->request.think = 1;
-    else if (serve_is(type, "adaptive") || serve_is(type, "between_tools"))
+        job->request.think_budget = budget > 0 ? budget : -1;
+    } else if (serve_is(type, "adaptive") || serve_is(type, "between_tools"))
         job->request.think = -1;
     else if (!serve_is(type, "disabled"))
         return serve_refuse(problem, 400, "thinking.type",

@@ -70,6 +70,7 @@ serve_job *serve_job_new(const serve_dialect *dialect)
     r->n = 1;
     r->max_tokens = -1;
     r->think = -1;
+    r->think_budget = -1;
     r->seed = PITH_SEED_RANDOM;
     r->model.data = "";
     if (dialect && dialect->state_bytes > 0) {

@@ -113,6 +113,7 @@ typedef struct serve_request {
     px_str template_vars; // an object whose members become variables of the template, or empty
     bool continue_final;  // the last message, an assistant's, is continued
     int think;            // -1: as the template does; 0, 1: enable_thinking
+    int64_t think_budget; // tokens of reasoning, after which it is closed; -1: any
     px_str effort;        // reasoning_effort for the template: "low", ...; or empty
     bool keep_reasoning;  // reasoning stays in the content as the model wrote it
     serve_choice_of_tool tool_choice;

@@ -101,7 +101,8 @@ static bool get_template(serve_job *job, px_json body, serve_problem *problem)
         r->template_vars = serve_slice(vars);
     if (!serve_get_bool(body, "continue_final_message", &r->continue_final, problem) ||
         !serve_get_bool(body, "add_generation_prompt", &generation, problem) ||
-        !serve_get_text(job, body, "reasoning_effort", &r->effort, problem))
+        !serve_get_text(job, body, "reasoning_effort", &r->effort, problem) ||
+        !serve_get_int(body, "thinking_budget_tokens", -1, 1 << 26, &r->think_budget, problem))
         return false;
     if (px_str_is(r->effort, "none"))
         r->think = 0;

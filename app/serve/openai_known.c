@@ -91,7 +91,7 @@ static const serve_known TOOL_CHOICE = {
 const serve_known serve_openai_known_chat = {
     .names = SAMPLING IDLE " max_completion_tokens top_logprobs parallel_tool_calls "
                            "reasoning_effort chat_template_kwargs continue_final_message "
-                           "add_generation_prompt reasoning_format ",
+                           "add_generation_prompt reasoning_format thinking_budget_tokens ",
     .hints = HINTS " verbosity ",
     .unable =
         (const serve_unable[]){

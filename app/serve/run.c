@@ -174,6 +174,7 @@ static int on_event(void *user, const pith_event *e)
         if (job->request.logprobs && !keep_logprob(c, e))
             return 1;
     }
+    run->n_thought += e->token >= 0 && pith_reply_open_end(run->reply).len > 0;
     if (e->len > 0 && run->reply) {
         pith_error err = {0};
         pith_status status = pith_reply_push(run->reply, e->text, e->len, on_part, run, &err);
@@ -188,6 +189,34 @@ static int on_event(void *user, const pith_event *e)
     return serve_out_has_left(&job->out);
 }
 
+enum { MAX_CLOSE = sizeof((serve_run *)NULL)->close / sizeof(int32_t) };
+
+/* Once the budget of reasoning is spent nothing is left but the tokens of what ends it, one after
+ * the other, and only once: a model whose own end is another goes on. */
+static void close_reasoning(serve_run *run, float *logits, int32_t n_vocab, int64_t n)
+{
+    pith_str end = pith_reply_open_end(run->reply);
+    if (run->n_close == 0) {
+        int64_t n_end = 0;
+        if (end.len == 0 || run->n_thought < run->job->request.think_budget ||
+            pith_tokenize(pith_model_tokenizer(run->job->model->model), end.data, end.len,
+                          PITH_TOKENIZE_SPECIAL | PITH_TOKENIZE_NO_BOS, run->close, NULL, MAX_CLOSE,
+                          &n_end, NULL) != PITH_OK ||
+            n_end > MAX_CLOSE)
+            return;
+        run->n_close = (int)n_end;
+        run->close_from = n;
+    }
+    if (end.len == 0 || n < run->close_from || n >= run->close_from + run->n_close)
+        return;
+    const int32_t token = run->close[n - run->close_from];
+    for (int32_t i = 0; i < n_vocab; i++)
+        if (i != token)
+            logits[i] = -INFINITY;
+    if (token < n_vocab && !isfinite(logits[token]))
+        logits[token] = 0;
+}
+
 /* Forbids the end while the answer is shorter than min_tokens. */
 static int on_logits(void *user, float *logits, int32_t n_vocab, const int32_t *tokens, int64_t n)
 {
@@ -195,11 +224,11 @@ static int on_logits(void *user, float *logits, int32_t n_vocab, const int32_t *
     const serve_request *r = &run->job->request;
     const serve_model *m = run->job->model;
     (void)tokens;
-    if (n - run->n_prompt >= r->min_tokens)
-        return 0;
-    for (int i = 0; i < m->n_ends; i++)
+    for (int i = 0; i < m->n_ends && n - run->n_prompt < r->min_tokens; i++)
         if (m->ends[i] < n_vocab)
             logits[m->ends[i]] = -INFINITY;
+    if (run->reply && r->think_budget >= 0)
+        close_reasoning(run, logits, n_vocab, n);
     return 0;
 }
 
@@ -375,9 +404,9 @@ bool serve_run_start(serve_run *run, serve_run *base)
     q.key = (uint64_t)(uintptr_t)job->key;
     q.deadline = r->deadline > 0 ? r->deadline - (run->submitted - job->accepted) : 0;
     q.on_event = on_event;
-    q.on_logits = r->min_tokens > 0 ? on_logits : NULL;
+    q.on_logits = r->min_tokens > 0 || r->think_budget >= 0 ? on_logits : NULL;
     q.user = run;
-    q.speculation = PITH_SPECULATE_AUTO;
+    q.speculation = run->speculation;
     if (wants_vector(r))
         q.embed = pith_model_pooling(job->model->model);
     if (wants_vector(r) && q.embed == PITH_POOL_NONE)

@@ -19,9 +19,15 @@ struct serve_run {
     bool started, ready, done; // ready: its context is computed
     double submitted, last;    // serve_now()
     int32_t n_events;
-    int64_t n_prompt; // tokens of the context that was submitted
-    int32_t *cut;     // it, where it was shortened; while starting
-    int n_told;       // log-probabilities that the dialect was told of
+    int64_t n_prompt;  // tokens of the context that was submitted
+    int32_t *cut;      // it, where it was shortened; while starting
+    int n_told;        // log-probabilities that the dialect was told of
+    int64_t n_thought; // tokens of reasoning
+    int32_t
+        close[16]; // what ends the reasoning, once its budget is spent; from token close_from on
+    int n_close;
+    int64_t close_from;
+    pith_speculation speculation;
 };
 
 /* Puts the choice in flight. False with job->problem. `base` (may be NULL) is a run of the same

@@ -500,7 +500,8 @@ static bool make_runs(serve_runner *r, serve_job *job)
         return false;
     job->n_choices = n;
     for (int i = 0; i < n; i++)
-        job->runs[i] = (serve_run){.job = job, .index = i, .metrics = r->metrics};
+        job->runs[i] = (serve_run){
+            .job = job, .index = i, .metrics = r->metrics, .speculation = r->options.speculation};
     return true;
 }
 

@@ -23,6 +23,7 @@ typedef struct serve_runner_options {
     uint64_t kv_bytes;  // of one engine; 0: half of what is free
     const char *kv_dir; // of all engines, or NULL
     uint64_t kv_dir_bytes;
+    pith_speculation speculation; // of all answers
 } serve_runner_options;
 
 /* Starts the thread. */

@@ -382,6 +382,12 @@ bool pith_reply_wants_special(const pith_reply *r)
     return r && r->model->reply.special;
 }
 
+pith_str pith_reply_open_end(const pith_reply *r)
+{
+    px_str end = r ? px_reply_open_end(r->reader) : (px_str){0};
+    return (pith_str){end.data, end.len};
+}
+
 pith_status pith_reply_push(pith_reply *r, const char *text, size_t len, pith_part_fn on_part,
                             void *user, pith_error *err)
 {

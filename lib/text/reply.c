@@ -642,6 +642,11 @@ pith_status px_reply_push(px_reply *r, const char *text, size_t len, pith_part_f
     return run(r, err);
 }
 
+px_str px_reply_open_end(const px_reply *r)
+{
+    return r->state == REASONING ? r->o.syntax->think_close : (px_str){0};
+}
+
 pith_status px_reply_finish(px_reply *r, pith_part_fn on_part, void *user, pith_error *err)
 {
     r->on_part = on_part;

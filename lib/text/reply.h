@@ -33,6 +33,8 @@ void px_reply_free(px_reply *r);
 /* Errors: CANCELLED (on_part returned nonzero), MEMORY. After one the reply takes nothing more. */
 pith_status px_reply_push(px_reply *r, const char *text, size_t len, pith_part_fn on_part,
                           void *user, pith_error *err);
+/* What ends the reasoning that all that was pushed ends inside of; empty outside of it. */
+px_str px_reply_open_end(const px_reply *r);
 pith_status px_reply_finish(px_reply *r, pith_part_fn on_part, void *user, pith_error *err);
 
 #endif

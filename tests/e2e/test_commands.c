@@ -303,6 +303,69 @@ static void run_chats_through_a_default_template(void **state)
     assert_true(strlen(out) > 1);
 }
 
+/* A template after whose prompt the model is thinking. */
+static const char *thinking(void)
+{
+    static const char TEXT[] =
+        "{% for m in messages %}[{{ m.role }}]{% if m.reasoning_content %}<think>"
+        "{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]<think>{% endif %}";
+    const char *path = test_temp("thinking.jinja");
+    test_write(path, TEXT, sizeof TEXT - 1);
+    return path;
+}
+
+static void run_hides_reasoning_when_asked(void **state)
+{
+    (void)state;
+    const char *path = thinking();
+    char *out = ok(test_pith(NULL, "run", stories(), "--template", path, "-p", "Once", "-n", "16",
+                             "--temp", "0", NULL));
+    assert_true(strlen(out) > 10);
+    out = ok(test_pith(NULL, "run", stories(), "--template", path, "-p", "Once", "-n", "16",
+                       "--temp", "0", "--no-reasoning", NULL));
+    assert_string_equal(out, "\n");
+    json_t *v = ok_json(test_pith(NULL, "run", stories(), "--template", path, "-p", "Once", "-n",
+                                  "16", "--temp", "0", "--json", NULL));
+    assert_string_equal(json_string_value(json_object_get(v, "text")), "");
+    assert_true(strlen(json_string_value(json_object_get(v, "reasoning"))) > 10);
+    json_decref(v);
+}
+
+#define TOOLS                                                                           \
+    "[{\"type\":\"function\",\"function\":{\"name\":\"look\",\"parameters\":{\"type\":" \
+    "\"object\",\"properties\":{\"n\":{\"enum\":[7]}}}}}]"
+
+/* Tokens of the prompt with these tools; NULL: none. */
+static json_int_t prompt_of(const char *tools)
+{
+    json_t *v = ok_json(test_pith(NULL, "run", stories(), "--template", thinking(), "-p", "Once",
+                                  "--ctx", "2048", "-n", "4", "--temp", "0", "--json",
+                                  tools ? "--tools" : NULL, tools, NULL));
+    json_int_t n = json_integer_value(json_object_get(v, "prompt_tokens"));
+    json_decref(v);
+    return n;
+}
+
+static void run_tells_the_model_of_tools(void **state)
+{
+    (void)state;
+    const char *file = test_temp("tools.json");
+    test_write(file, TOOLS, sizeof TOOLS - 1);
+    json_int_t without = prompt_of(NULL), with = prompt_of(TOOLS);
+    assert_true(with > without + 50);
+    assert_int_equal(prompt_of(file), with);
+    assert_int_equal(prompt_of("{\"tools\": " TOOLS "}"), with);
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--raw", "--tools", TOOLS, NULL),
+                PITH_E_ARGUMENT, "--tools needs a chat template");
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--tools", "{\"tools\": 5}", NULL),
+                PITH_E_FORMAT, "no array of functions");
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--tools", "[1,", NULL), PITH_E_FORMAT,
+                "--tools: line 1");
+    expect_fail(test_pith(NULL, "run", stories(), "-p", "x", "--tools", "/none.json", NULL),
+                PITH_E_NOT_FOUND, "/none.json");
+}
+
 static void run_says_what_is_wrong(void **state)
 {
     (void)state;
@@ -568,6 +631,8 @@ int main(void)
         cmocka_unit_test(a_stop_string_never_shows),
         cmocka_unit_test(a_full_context_is_an_error_unless_chosen_otherwise),
         cmocka_unit_test(run_chats_through_a_default_template),
+        cmocka_unit_test(run_hides_reasoning_when_asked),
+        cmocka_unit_test(run_tells_the_model_of_tools),
         cmocka_unit_test(run_says_what_is_wrong),
         cmocka_unit_test(every_command_explains_itself),
         cmocka_unit_test(tokenize_goes_there_and_back),

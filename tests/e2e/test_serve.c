@@ -525,6 +525,8 @@ static void what_cannot_be_served_is_said(void **state)
     refuses("line 1: found 'rsp=5'", model, "--api-key-file", bad, NULL);
     refuses("expected seconds", model, "--keep-alive", "soon", NULL);
     refuses("expected text or json", model, "--log-format", "xml", NULL);
+    refuses("the server runs no draft model", model, "--spec", "draft", NULL);
+    refuses("expected off, ngram, draft or auto", model, "--spec", "on", NULL);
     refuses("NAME=FILE", model, model, NULL, NULL);
     refuses("no model here", model, "--alias", "a=b", NULL);
     start(NULL, NULL, NULL, NULL);
@@ -558,6 +560,62 @@ static void models_come_and_go(void **state)
     expect("POST", "/v1/chat/completions", NULL, "{\"model\":\"one\"," SAY ",\"max_tokens\":1}",
            200);
     assert_int_equal(metric("pith_model_loads_total"), 3);
+    ends_well();
+}
+
+/* ---- thinking */
+
+/* The text of a member of the first message, up to its end. */
+static const char *member_of(const char *body, const char *name)
+{
+    const char *mark = test_format("\"%s\":\"", name), *at = strstr(body, mark);
+    const char *from = at ? at + strlen(mark) : "", *end = strchr(from, '"');
+    return test_format("%.*s", end ? (int)(end - from) : 0, from);
+}
+
+/* A thought ends once its tokens are spent, and the answer follows; the thought is the beginning of
+ * what the model would have thought. */
+static void a_thought_has_its_budget(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        "{% for m in messages %}[{{ m.role }}]{% if m.reasoning_content %}<think>"
+        "{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% if enable_thinking %}<think>{% else %}<think>"
+        "</think>{% endif %}{% endif %}";
+    const char *path = test_temp("budget.jinja");
+    test_write(path, TEXT, sizeof TEXT - 1);
+    start("--template", path, "--spec", "off");
+    test_reply r = test_http(server.port, "POST", "/v1/messages", NULL,
+                             "{\"model\":\"stories260K\"," SAY ",\"max_tokens\":40,"
+                             "\"temperature\":0,\"thinking\":{\"type\":\"enabled\"}}");
+    assert_int_equal(r.status, 200);
+    const char *all = member_of(r.body, "thinking");
+    assert_true(strlen(all) > 40);
+    assert_null(strstr(r.body, "\"type\":\"text\""));
+    test_reply_free(&r);
+    size_t last = 0;
+    for (int budget = 2; budget <= 12; budget += 5) {
+        r = test_http(server.port, "POST", "/v1/messages", NULL,
+                      test_format("{\"model\":\"stories260K\",%s,\"max_tokens\":40,"
+                                  "\"temperature\":0,\"thinking\":{\"type\":\"enabled\","
+                                  "\"budget_tokens\":%d}}",
+                                  SAY, budget));
+        assert_int_equal(r.status, 200);
+        const char *some = member_of(r.body, "thinking");
+        assert_true(strlen(some) > last && strlen(some) < strlen(all));
+        assert_int_equal(strncmp(all, some, strlen(some)), 0);
+        assert_true(strlen(member_of(r.body, "text")) > 0);
+        last = strlen(some);
+        test_reply_free(&r);
+    }
+    r = test_http(server.port, "POST", "/v1/chat/completions", NULL,
+                  "{" SAY ",\"max_tokens\":30,\"temperature\":0,\"thinking_budget_tokens\":0,"
+                  "\"chat_template_kwargs\":{\"enable_thinking\":true}}");
+    assert_int_equal(r.status, 200);
+    assert_null(strstr(r.body, "reasoning_content"));
+    assert_true(strlen(member_of(r.body, "content")) > 0);
+    test_reply_free(&r);
     ends_well();
 }
 
@@ -608,6 +666,7 @@ int main(void)
         cmocka_unit_test_teardown(tls_carries_the_same, stop),
         cmocka_unit_test_teardown(what_cannot_be_served_is_said, stop),
         cmocka_unit_test_teardown(models_come_and_go, stop),
+        cmocka_unit_test_teardown(a_thought_has_its_budget, stop),
         cmocka_unit_test_teardown(an_adapter_has_a_name, stop),
     };
     signal(SIGPIPE, SIG_IGN);

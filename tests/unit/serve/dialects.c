@@ -84,6 +84,7 @@ static void put_request(px_buf *out, const serve_request *r)
     put_flag(out, "single", r->single_call);
     put_flag(out, "continue", r->continue_final);
     put_int(out, "think", r->think, -1);
+    put_int(out, "budget", r->think_budget, -1);
     put_str(out, "effort", r->effort);
     for (int i = 0; i < r->n_inputs; i++)
         put_str(out, "input", r->inputs[i].text);

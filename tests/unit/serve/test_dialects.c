@@ -174,7 +174,7 @@ static void anthropic_messages(void **state)
         {ASK
          ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024},\"stop_sequences\":[\"a\"],"
          "\"temperature\":1,\"stream\":true,\"metadata\":{\"user_id\":\"u\"}}",
-         ASKED " think=1 max=5 knob0=1 stop=a stream"},
+         ASKED " think=1 budget=1024 max=5 knob0=1 stop=a stream"},
         {ASK "," TOOL ",\"tool_choice\":{\"type\":\"any\",\"disable_parallel_tool_use\":true}}",
          ASKED TOOL_IS " choice=required single think=0 max=5"},
         {ASK "," TOOL ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"f\"}}",
