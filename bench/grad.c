@@ -182,7 +182,7 @@ static void make_gemm(bench *b)
     b->bf16 = is(b, "weight") && b->grad.form == PX_ACT_BF16;
     const bool few = m < 2 * PX_GEMM_ROWS && !nt;
     b->length = few ? n : m;
-    b->grain = few ? 256 : PX_GEMM_ROWS;
+    b->grain = few ? 256 : 128;
     b->piece = few ? gemm_columns : gemm_piece;
 }
 

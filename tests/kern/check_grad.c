@@ -229,13 +229,13 @@ static double element(const matrices *p, int64_t i, int64_t j, bool bf16, double
     for (int64_t k = 0; k < g->k; k++) {
         float a = p->way == TN ? p->a[k * g->a_stride + i] : p->a[i * g->a_stride + k];
         float b = p->way == NT ? p->b[j * g->b_stride + k] : p->b[k * g->b_stride + j];
-        double scaled = (double)g->alpha * (double)a;
-        if (bf16) { // alpha is applied before rounding
-            scaled = (double)as_bf16(g->alpha * a);
+        if (bf16) {
+            a = as_bf16(a);
             b = as_bf16(b);
         }
-        sum += scaled * (double)b;
-        *size += fabs(scaled * (double)b);
+        const double term = (double)g->alpha * (double)a * (double)b;
+        sum += term;
+        *size += fabs(term);
     }
     return sum;
 }
@@ -318,5 +318,5 @@ void check_gemm_tn(check *c)
 
 void check_weight_grad(check *c)
 {
-    check_gemm(c, c->grad->weight_grad, TN, false);
+    check_gemm(c, c->grad->weight_grad, TN, c->grad->form == PX_ACT_BF16);
 }

@@ -14,3 +14,8 @@ enum { GRAD_SCRATCH = 512 << 10 }; // of products, each member's
 /* grad_mul.h */
 void GRAD(forward)(const px_grad_mul *m, int64_t first, int64_t end);
 void GRAD(back)(const px_grad_mul *m, int64_t first, int64_t end);
+
+/* grad_gemm.h */
+void GRAD(gemm_nt)(const px_gemm *g, int64_t first, int64_t end);
+void GRAD(gemm_nn)(const px_gemm *g, int64_t first, int64_t end);
+void GRAD(gemm_tn)(const px_gemm *g, int64_t first, int64_t end);

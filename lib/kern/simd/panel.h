@@ -63,12 +63,16 @@ typedef struct panel_place {
     int64_t y_stride;
     int64_t n_rows, n_cols; // that are there
     bool add;               // to what y holds
+    bool scaled;            // by `by`, before that
+    float by;
 } panel_place;
 
 INLINE void panel_put(const panel_place *p, int half, int j, vf sum)
 {
     float *y = p->y + j * p->y_stride + half * VF_N;
     const int64_t n = p->n_rows - half * VF_N;
+    if (p->scaled)
+        sum = vf_mul(sum, vf_all(p->by));
     if (n >= VF_N)
         vf_store(y, p->add ? vf_add(vf_load(y), sum) : sum);
     else if (n > 0)
@@ -172,11 +176,12 @@ __attribute__((unused)) static void panel_product_woven(const float *panel, cons
 /* VF_N units from value `at` of a row on, of which n are there; zeros behind. */
 typedef vf (*panel_load_fn)(const uint8_t *row, int64_t at, int64_t n);
 
-/* n values of n_rows rows, from value `at` on, row_bytes apart, to half of a panel. */
-INLINE void panel_turn_half(const uint8_t *rows, size_t row_bytes, int64_t n_rows, int64_t at,
-                            int64_t n, float *out, panel_load_fn load)
+/* n values of n_rows rows, from value `at` on, row_bytes apart, to VF_N lanes of units that are
+ * `step` apart. */
+INLINE void panel_turn_rows(const uint8_t *rows, size_t row_bytes, int64_t n_rows, int64_t at,
+                            int64_t n, float *out, int64_t step, panel_load_fn load)
 {
-    for (int64_t i = 0; i < n; i += VF_N * UNIT, out += VF_N * PANEL_LANES) {
+    for (int64_t i = 0; i < n; i += VF_N * UNIT, out += VF_N * step) {
         vf v[VF_N];
         if (n_rows >= VF_N) {
 #pragma GCC unroll 16
@@ -189,8 +194,15 @@ INLINE void panel_turn_half(const uint8_t *rows, size_t row_bytes, int64_t n_row
         vf_transpose(v);
 #pragma GCC unroll 16
         for (int u = 0; u < VF_N; u++)
-            vf_store(out + u * PANEL_LANES, v[u]);
+            vf_store(out + u * step, v[u]);
     }
+}
+
+/* The same to half of a panel. */
+INLINE void panel_turn_half(const uint8_t *rows, size_t row_bytes, int64_t n_rows, int64_t at,
+                            int64_t n, float *out, panel_load_fn load)
+{
+    panel_turn_rows(rows, row_bytes, n_rows, at, n, out, PANEL_LANES, load);
 }
 
 INLINE vf panel_load_f32(const uint8_t *row, int64_t at, int64_t n)
@@ -225,11 +237,12 @@ INLINE void panel_lay_unit(const float *first, const float *second, int64_t n, f
     }
 }
 
-/* n_rows rows of n values, laid to panels. */
+/* n_rows rows of n values, laid to panels, units `step` apart. */
 __attribute__((unused)) static void panel_lay(const float *x, int64_t stride, int64_t n_rows,
-                                              int64_t n, float *out, size_t panel_floats)
+                                              int64_t n, float *out, int64_t step,
+                                              size_t panel_floats)
 {
-    for (int64_t r = 0; r < n_rows; r += UNIT, out += PANEL_LANES)
+    for (int64_t r = 0; r < n_rows; r += UNIT, out += step)
         panel_lay_unit(x + r * stride, r + 1 < n_rows ? x + (r + 1) * stride : NULL, n, out,
                        panel_floats);
 }
@@ -285,8 +298,11 @@ __attribute__((unused)) static void panel_columns(const panel_job *job)
         const float *panel = job->panels;
         const int64_t n_panels = (job->n_rows + PANEL_LANES - 1) / PANEL_LANES;
         for (int64_t r = 0; r < job->n_rows; r += PANEL_LANES, panel += job->panel_floats) {
-            const panel_place p = {job->y + c * job->y_stride + r, job->y_stride, job->n_rows - r,
-                                   n, job->add};
+            const panel_place p = {.y = job->y + c * job->y_stride + r,
+                                   .y_stride = job->y_stride,
+                                   .n_rows = job->n_rows - r,
+                                   .n_cols = n,
+                                   .add = job->add};
             const int64_t at = r / PANEL_LANES, next = c + PANEL_COLS;
             panel_fetch(job, next + at * PANEL_COLS / n_panels,
                         next + (at + 1) * PANEL_COLS / n_panels);
