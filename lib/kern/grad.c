@@ -21,8 +21,9 @@ static const adder ADDERS[] = {
 };
 enum { N_ADDERS = sizeof ADDERS / sizeof ADDERS[0] };
 
-/* What the kernels of any level need at most beside their rows of the head's size. */
-enum { ATTN_FIXED = 640 << 10, ATTN_A_VALUE = 1024 };
+/* What the kernels of any level need at most (simd/grad_attention.h in f32, vectors of 16): bytes
+ * whatever the heads are, and bytes a value of heads, whose lanes are filled up. */
+enum { ATTN_FIXED = 176 << 10, ATTN_A_VALUE = 3 * 96 * 4, ATTN_LANES = 32 };
 
 pith_status px_grad_fill(px_grad *grad, px_cpu_level level, pith_error *err)
 {
@@ -42,6 +43,7 @@ pith_status px_grad_fill(px_grad *grad, px_cpu_level level, pith_error *err)
 
 size_t px_grad_attn_scratch(int32_t head_dim, int32_t value_dim)
 {
-    const size_t n = ATTN_FIXED + (size_t)(head_dim + value_dim) * ATTN_A_VALUE;
-    return (n + 63) / 64 * 64;
+    const int32_t values = (head_dim + ATTN_LANES - 1) / ATTN_LANES * ATTN_LANES +
+                           (value_dim + ATTN_LANES - 1) / ATTN_LANES * ATTN_LANES;
+    return ATTN_FIXED + (size_t)values * ATTN_A_VALUE;
 }

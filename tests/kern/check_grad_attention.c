@@ -3,15 +3,15 @@
  * double.
  *
  * What can go wrong with a score s = scale q.k: e = (D + 8) EPS scale sum |q k|, and 4 EPS |s| for
- * scaling and the cap; where the level rounds operands to bf16 another 2.01 * 2^-9 scale sum |q k|.
+ * scaling and the cap; where the level rounds operands to bf16 another 2.01 * 2^-8 scale sum |q k|.
  * A probability is off by e and the exponential's 4 EPS, relatively; in forward by twice that,
  * since it is divided by a sum of such. Rounding probabilities, slopes, values or gradients to bf16
  * costs 2^-9 of each. Sums over keys or tokens have a depth of n at most.
  *
- *   out:  sum p |v| (2 e + r),                      r = (n + 16) EPS, bf16: and 2.02 * 2^-9
+ *   out:  sum p |v| (2 e + r),                      r = (n + 16) EPS, bf16: and 2.02 * 2^-8
  *   dv:   sum p |dout| (e + r)
  *   ds = p (dp - mean) slope is off by  p slope ((e + 8 EPS) |dp - mean| + f) + p |dp - mean| g
- *         f = (Dv + 8) EPS (sum |dout v| + sum |dout out|), bf16: and 2.01 * 2^-9 sum |dout v|
+ *         f = (Dv + 8) EPS (sum |dout v| + sum |dout out|), bf16: and 2.01 * 2^-8 sum |dout v|
  *         g = 2 e / cap, the cap's slope
  *   dq, dk: sum (error of ds) |k| + sum |ds k| r
  */
@@ -85,7 +85,7 @@ static void expect(problem *p)
     memset(p->ds, 0, square);
     memset(p->p_error, 0, square);
     memset(p->ds_error, 0, square);
-    const double half = p->bf16 ? 2.01 * 0x1p-9 : 0;
+    const double half = p->bf16 ? 2.01 * 0x1p-8 : 0;
     for (int64_t i = 0; i < a->n; i++)
         for (int64_t j = 0; j <= i; j++) {
             if (a->window > 0 && i - j >= a->window)
@@ -121,7 +121,7 @@ static void check_sum(check *c, const problem *p, const float *got, const double
                       const double *error, bool relative, double twice, int64_t from, int64_t step,
                       const float *x, int64_t stride, int64_t d, const char *what, int64_t i)
 {
-    const double r = ((double)p->a.n + 16) * EPS + (p->bf16 ? 2.02 * 0x1p-9 : 0);
+    const double r = ((double)p->a.n + 16) * EPS + (p->bf16 ? 2.02 * 0x1p-8 : 0);
     double sum = 0, bound = 0x1p-100;
     for (int64_t j = 0; j < p->a.n; j++) {
         const double w = weight[from + j * step], e = error[from + j * step];

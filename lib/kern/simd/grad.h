@@ -19,3 +19,7 @@ void GRAD(back)(const px_grad_mul *m, int64_t first, int64_t end);
 void GRAD(gemm_nt)(const px_gemm *g, int64_t first, int64_t end);
 void GRAD(gemm_nn)(const px_gemm *g, int64_t first, int64_t end);
 void GRAD(gemm_tn)(const px_gemm *g, int64_t first, int64_t end);
+
+/* grad_attention.h */
+void GRAD(attention)(const px_grad_attn *a);
+void GRAD(attention_back)(const px_grad_attn *a);

@@ -64,6 +64,8 @@ static void set_products(px_grad *grad, px_grad_mul_fn forward, px_grad_mul_fn b
 void px_grad_add_avx2(px_grad *grad)
 {
     set_products(grad, px_avx2_grad_forward, px_avx2_grad_back);
+    grad->attention = px_avx2_grad_attention;
+    grad->attention_back = px_avx2_grad_attention_back;
     grad->gemm_nt = px_avx2_grad_gemm_nt;
     grad->gemm_nn = px_avx2_grad_gemm_nn;
     grad->gemm_tn = grad->weight_grad = px_avx2_grad_gemm_tn;
@@ -72,6 +74,8 @@ void px_grad_add_avx2(px_grad *grad)
 void px_grad_add_avx512(px_grad *grad)
 {
     set_products(grad, px_avx512_grad_forward, px_avx512_grad_back);
+    grad->attention = px_avx512_grad_attention;
+    grad->attention_back = px_avx512_grad_attention_back;
     grad->gemm_nt = px_avx512_grad_gemm_nt;
     grad->gemm_nn = px_avx512_grad_gemm_nn;
     grad->gemm_tn = grad->weight_grad = px_avx512_grad_gemm_tn;
@@ -80,6 +84,8 @@ void px_grad_add_avx512(px_grad *grad)
 void px_grad_add_bf16(px_grad *grad)
 {
     set_products(grad, px_bf16_grad_forward, px_bf16_grad_back);
+    grad->attention = px_bf16_grad_attention;
+    grad->attention_back = px_bf16_grad_attention_back;
     grad->form = PX_ACT_BF16;
     grad->weight_grad = px_bf16_grad_gemm_tn;
 }
