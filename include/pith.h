@@ -1075,7 +1075,8 @@ typedef struct pith_embed_options {
     bool truncate;        /* texts that do not fit the context lose their end; otherwise they are
                              an error */
     pith_progress_fn progress; /* tokens; called before each step. It may submit requests to the
-                                  engine, which then go in the same steps */
+                                  engine, which then go in the same steps. Also now and then while
+                                  texts are tokenized: total is then of those that were */
     void *user;
     const pith_adapter_use *adapters; /* as of pith_session_options */
     int32_t n_adapters;

@@ -3,7 +3,10 @@
 
 #include "engine/answer.h"
 
-enum { MOST_LANES = 32 }; // requests at a time: enough to fill steps, few enough for the cache
+enum {
+    MOST_LANES = 32,  // requests at a time: enough to fill steps, few enough for the cache
+    BREATH = 16 << 10 // bytes of text, which take some 10 ms
+};
 
 typedef struct lane {
     pith_session *session;
@@ -69,6 +72,18 @@ static pith_status empty(state *s, pith_error *err)
         leave(s, at);
     }
     return PITH_OK;
+}
+
+pith_status px_crowd_breathe(const px_crowd *crowd, size_t *since, size_t n, pith_error *err)
+{
+    *since += n;
+    if (*since < BREATH)
+        return PITH_OK;
+    *since = 0;
+    pith_status st = crowd->step(crowd->user, err);
+    if (st == PITH_OK && crowd->engine->batch.n > 0)
+        st = pith_engine_run(crowd->engine, NULL, err);
+    return st;
 }
 
 pith_status px_crowd_run(const px_crowd *crowd, pith_error *err)

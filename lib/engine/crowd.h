@@ -24,6 +24,10 @@ typedef struct px_crowd {
     void *user;
 } px_crowd;
 
+/* For what comes before px_crowd_run, which may take long: n more bytes of text were worked on; now
+ * and then the answers in flight get their step, as they do in it. *since: 0 at first. */
+pith_status px_crowd_breathe(const px_crowd *crowd, size_t *since, size_t n, pith_error *err);
+
 /* Runs them all. On failure those that are in flight are dropped. Errors: LIMIT (no session is
  * left), what start and end return, as pith_engine_run. */
 pith_status px_crowd_run(const px_crowd *crowd, pith_error *err);

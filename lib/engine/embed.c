@@ -94,19 +94,6 @@ static pith_status tokenize(embedding *e, int32_t i, pith_error *err)
     return st;
 }
 
-static pith_status tokenize_all(embedding *e, pith_error *err)
-{
-    e->ends = px_malloc((size_t)e->n_texts, sizeof *e->ends);
-    pith_status st = e->ends ? PITH_OK : px_fail_memory(err, "the tokens of texts");
-    for (int32_t i = 0; st == PITH_OK && i < e->n_texts; i++) {
-        st = tokenize(e, i, err);
-        if (st != PITH_OK && e->n_texts > 1)
-            px_prefix(err, "text %d of %d", i + 1, e->n_texts);
-    }
-    e->result.n_tokens = e->ids.n;
-    return st;
-}
-
 static pith_status step(void *user, pith_error *err)
 {
     const embedding *e = user;
@@ -179,6 +166,22 @@ static pith_status prepare(embedding *e, const pith_embed_options *options, pith
     return PITH_OK;
 }
 
+static pith_status tokenize_all(embedding *e, const px_crowd *crowd, pith_error *err)
+{
+    e->ends = px_malloc((size_t)e->n_texts, sizeof *e->ends);
+    size_t since = 0;
+    pith_status st = e->ends ? PITH_OK : px_fail_memory(err, "the tokens of texts");
+    for (int32_t i = 0; st == PITH_OK && i < e->n_texts; i++) {
+        st = tokenize(e, i, err);
+        if (st != PITH_OK && e->n_texts > 1)
+            px_prefix(err, "text %d of %d", i + 1, e->n_texts);
+        e->result.n_tokens = e->ids.n;
+        if (st == PITH_OK)
+            st = px_crowd_breathe(crowd, &since, e->texts[i].len, err);
+    }
+    return st;
+}
+
 pith_status pith_embed_text(pith_engine *engine, const pith_str *texts, int32_t n_texts,
                             const pith_embed_options *options, float *out,
                             pith_embed_result *result, pith_error *err)
@@ -188,12 +191,11 @@ pith_status pith_embed_text(pith_engine *engine, const pith_str *texts, int32_t 
         return px_fail(err, PITH_E_ARGUMENT, "pith_embed_text: an argument is NULL or negative");
     embedding e = {.engine = engine, .texts = texts, .n_texts = n_texts, .out = out};
     pith_status st = prepare(&e, options, err);
+    const px_crowd crowd = {engine, n_texts, start, end, step, &e};
     if (st == PITH_OK)
-        st = tokenize_all(&e, err);
-    if (st == PITH_OK) {
-        px_crowd crowd = {engine, n_texts, start, end, step, &e};
+        st = tokenize_all(&e, &crowd, err);
+    if (st == PITH_OK)
         st = px_crowd_run(&crowd, err);
-    }
     px_ids_clear(&e.ids);
     px_free(e.ends);
     if (st == PITH_OK && result)

@@ -196,22 +196,6 @@ static pith_status make_prompt(ranking *r, int32_t i, pith_error *err)
     return st;
 }
 
-static pith_status make_prompts(ranking *r, pith_error *err)
-{
-    r->prompts = px_calloc((size_t)r->n, sizeof *r->prompts);
-    if (!r->prompts)
-        return px_fail_memory(err, "prompts");
-    pith_status st = try_system(r, err);
-    if (st == PITH_OK)
-        st = find_words(r, err);
-    for (int32_t i = 0; st == PITH_OK && i < r->n; i++) {
-        st = make_prompt(r, i, err);
-        if (st != PITH_OK)
-            px_prefix(err, "document %d of %d", i + 1, r->n);
-    }
-    return st;
-}
-
 /* ---- scores */
 
 static int take_logits(void *user, float *logits, int32_t n_vocab, const int32_t *tokens,
@@ -283,6 +267,25 @@ static int64_t shared(const ranking *r)
         n = same;
     }
     return n;
+}
+
+static pith_status make_prompts(ranking *r, const px_crowd *crowd, pith_error *err)
+{
+    size_t since = 0;
+    r->prompts = px_calloc((size_t)r->n, sizeof *r->prompts);
+    if (!r->prompts)
+        return px_fail_memory(err, "prompts");
+    pith_status st = try_system(r, err);
+    if (st == PITH_OK)
+        st = find_words(r, err);
+    for (int32_t i = 0; st == PITH_OK && i < r->n; i++) {
+        st = make_prompt(r, i, err);
+        if (st != PITH_OK)
+            px_prefix(err, "document %d of %d", i + 1, r->n);
+        else
+            st = px_crowd_breathe(crowd, &since, r->query.len + r->documents[i].len, err);
+    }
+    return st;
 }
 
 /* Computes the shared tokens. */
@@ -361,14 +364,13 @@ pith_status pith_rerank(pith_engine *engine, pith_str query, const pith_str *doc
         return px_fail(err, PITH_E_ARGUMENT, "pith_rerank: an argument is NULL or negative");
     ranking r = {.engine = engine, .query = query, .documents = documents, .n = n_documents};
     pith_status st = prepare(&r, options, err);
+    const px_crowd crowd = {engine, n_documents, start, end, step, &r};
     if (st == PITH_OK && n_documents > 0)
-        st = make_prompts(&r, err);
+        st = make_prompts(&r, &crowd, err);
     if (st == PITH_OK && n_documents > 0)
         st = make_base(&r, err);
-    if (st == PITH_OK) {
-        px_crowd crowd = {engine, n_documents, start, end, step, &r};
+    if (st == PITH_OK)
         st = px_crowd_run(&crowd, err);
-    }
     for (int32_t i = 0; r.prompts && i < n_documents; i++) {
         if (st == PITH_OK)
             scores[i] = r.prompts[i].score;

@@ -604,6 +604,70 @@ static void a_session_in_flight_is_busy(void **state)
     pith_engine_free(e);
 }
 
+/* What was known of the texts when the callback was first called, and how far the answer is. */
+typedef struct preparing {
+    uint64_t least, last; // tokens of the texts that were ready
+    const said *answer;
+    int64_t said_before; // when the last of them became ready
+} preparing;
+
+static int note_preparing(void *user, uint64_t done, uint64_t total)
+{
+    preparing *p = user;
+    p->least = p->last == 0 ? total : p->least;
+    if (done == 0 && total != p->last)
+        p->said_before = p->answer->n;
+    p->last = total;
+    return 0;
+}
+
+/* Making many texts ready takes long: those who write go on meanwhile, one step for 16 KiB. */
+static void texts_that_are_made_ready_stall_nobody(void **state)
+{
+    (void)state;
+    need_model();
+    enum { TEXTS = 200, BYTES = 2000, SHORT = 200, STEP = 16 << 10 };
+    static const int bytes[] = {BYTES, 40 + SHORT};
+    static char text[BYTES], document[SHORT];
+    static float vectors[TEXTS * 64], scores[TEXTS];
+    pith_str texts[TEXTS], documents[TEXTS];
+    memset(text, 'a', sizeof text);
+    memset(document, 'b', sizeof document);
+    for (int i = 0; i < TEXTS; i++) {
+        texts[i] = (pith_str){text, sizeof text};
+        documents[i] = (pith_str){document, sizeof document};
+    }
+    pith_engine *e = engine_with(engine_options(512));
+    ids context = ids_of(PROMPT);
+    static said out;
+    for (int rerank = 0; rerank < 2; rerank++) {
+        pith_session *s = session_of(e, PITH_OVERFLOW_ERROR, 0);
+        pith_request r = request(&context, 400, &out);
+        r.ignore_end = true;
+        pith_answer *a = submit(s, &r);
+        preparing p = {.answer = &out};
+        if (rerank) {
+            pith_rerank_options o = PITH_INIT(pith_rerank_options);
+            o.progress = note_preparing;
+            o.user = &p;
+            assert_ok(
+                pith_rerank(e, (pith_str){text, 40}, documents, TEXTS, &o, scores, NULL, &err));
+        } else {
+            pith_embed_options o = PITH_INIT(pith_embed_options);
+            o.progress = note_preparing;
+            o.user = &p;
+            o.truncate = true;
+            assert_ok(pith_embed_text(e, texts, TEXTS, &o, vectors, NULL, &err));
+        }
+        assert_true(p.least > 0 && p.least < p.last);
+        int each = (STEP + bytes[rerank] - 1) / bytes[rerank]; // texts behind which a step comes
+        assert_int_equal(p.said_before, TEXTS / each);
+        pith_answer_free(a);
+        pith_session_free(s);
+    }
+    pith_engine_free(e);
+}
+
 static void nothing_from_the_heap(void **state)
 {
     (void)state;
@@ -642,6 +706,7 @@ int main(void)
         cmocka_unit_test(a_full_cache_makes_wait),
         cmocka_unit_test(freeing_takes_answers_out),
         cmocka_unit_test(a_session_in_flight_is_busy),
+        cmocka_unit_test(texts_that_are_made_ready_stall_nobody),
         cmocka_unit_test(nothing_from_the_heap),
     };
     return cmocka_run_group_tests(tests, NULL, close_model);
