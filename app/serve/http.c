@@ -10,12 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bodies are kept whole. Together they have at most LARGE_BODIES times what one may have; the first
+ * SMALL_BODY bytes of each do not count, so that small requests are heard however many large ones
+ * are on their way. */
+enum { SMALL_BODY = 65536, LARGE_BODIES = 8 };
+
 /* One request. Two owners where a thread of its own writes the answer. */
 typedef struct exchange {
     serve_call call;
     const serve_route *route;
     const serve_dialect *shape; // of errors
     px_buf body, path;
+    size_t claimed; // of serve_server.body_bytes
     char method[16];
     char allow[64];
     char origin[256]; // that may read the answer, or ""
@@ -29,6 +35,24 @@ typedef struct exchange {
     _Atomic int owners;
 } exchange;
 
+/* Counts n more bytes of the body. */
+static bool claim(exchange *x, size_t n)
+{
+    serve_server *s = x->call.server;
+    size_t len = x->body.len + n, large = len > SMALL_BODY ? len - SMALL_BODY : 0;
+    size_t more = large - x->claimed;
+    x->claimed = large;
+    return more == 0 ||
+           atomic_fetch_add(&s->body_bytes, more) + more <= LARGE_BODIES * s->options.max_body;
+}
+
+static void let_body_go(exchange *x)
+{
+    px_buf_clear(&x->body);
+    atomic_fetch_sub(&x->call.server->body_bytes, x->claimed);
+    x->claimed = 0;
+}
+
 static void leave(exchange *x)
 {
     if (atomic_fetch_sub(&x->owners, 1) != 1)
@@ -37,7 +61,7 @@ static void leave(exchange *x)
         x->route->free_user(x->call.user);
     if (x->has_out)
         serve_out_clear(&x->out);
-    px_buf_clear(&x->body);
+    let_body_go(x);
     px_buf_clear(&x->path);
     px_free(x);
 }
@@ -363,13 +387,20 @@ static void receive(exchange *x, const char *data, size_t n)
         return; // read, and let go, so that the client hears what is wrong
     if (x->route->take)
         x->route->take(&x->call, data, n, &x->problem);
-    else if (!px_buf_put(&x->body, data, n)) {
+    else if (!claim(x, n))
+        serve_refuse(&x->problem, 503, NULL,
+                     "the bodies that are on their way have over %zu bytes together; try again "
+                     "later",
+                     LARGE_BODIES * x->call.server->options.max_body);
+    else if (!px_buf_put(&x->body, data, n))
         serve_refuse(&x->problem, x->body.limited ? 413 : 503, NULL,
                      x->body.limited ? "the body has over %zu bytes (--max-body)"
                                      : "out of memory for a body of over %zu bytes",
                      x->body.limited ? x->body.limit : x->body.len);
-        px_buf_clear(&x->body); // the rest may come slowly
-    }
+    if (x->problem.http == 503)
+        x->problem.retry_after = 5;
+    if (x->problem.http)
+        let_body_go(x); // the rest may come slowly
 }
 
 static void read_body(exchange *x)

@@ -40,7 +40,8 @@ struct serve_server {
     int port;
     double started;
     _Atomic bool stopping;
-    _Atomic int n_works; // threads of routes with `work`
+    _Atomic int n_works;       // threads of routes with `work`
+    _Atomic size_t body_bytes; // of bodies that are large, see http.c
 };
 
 /* Listens. The server borrows options' strings and owns models from here on, also on failure. */

@@ -192,6 +192,57 @@ static void bodies(void **state)
     ends_well();
 }
 
+/* Begins a body of n bytes and sends all but its last. */
+static int begin_body(size_t n)
+{
+    char *text = malloc(n + 256);
+    size_t head = (size_t)snprintf(text, 256,
+                                   "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                                   "Connection: close\r\nContent-Length: %zu\r\n\r\n",
+                                   n);
+    memset(text + head, ' ', n);
+    int fd = test_connect(server.port);
+    assert_true(test_send_all(fd, text, head + n - 1));
+    free(text);
+    return fd;
+}
+
+/* The status of an answer to a body of n blanks, which are no JSON, or 503. */
+static int status_of_blanks(size_t n)
+{
+    char reply[512] = "";
+    int fd = begin_body(n);
+    assert_true(test_send_all(fd, " ", 1));
+    assert_true(test_recv(fd, reply, sizeof reply - 1, 0) > 12);
+    if (atoi(reply + 9) == 503)
+        assert_non_null(strstr(reply, "Retry-After: 5\r\n"));
+    close(fd);
+    return atoi(reply + 9);
+}
+
+static void large_bodies_together_have_a_limit(void **state)
+{
+    (void)state;
+    start("--max-body", "1", "-q", NULL);
+    int fds[64], n = 0, status = 0;
+    assert_int_equal(status_of_blanks(1u << 20), 400);
+    /* All but 64 KiB of each count: eight have 7.5 MiB of 8, and one more does not fit. */
+    while (n < 64 && status != 503) {
+        fds[n++] = begin_body(1u << 20);
+        status = status_of_blanks(1u << 20);
+    }
+    assert_int_equal(status, 503);
+    assert_in_range(n, 6, 63); // what was answered may still be let go
+    assert_int_equal(status_of_blanks(60000), 400);
+    expect("POST", "/v1/chat/completions", NULL, "{" SAY ",\"max_tokens\":1}", 200);
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    for (int i = 0; i < 500 && status != 400; i++, nap())
+        status = status_of_blanks(1u << 20);
+    assert_int_equal(status, 400);
+    ends_well();
+}
+
 /* What nobody knows is told: in a header, whole answers and streams alike, and in the log. */
 static void unknown_fields_are_told(void **state)
 {
@@ -654,6 +705,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(methods_and_paths, stop),
         cmocka_unit_test_teardown(bodies, stop),
+        cmocka_unit_test_teardown(large_bodies_together_have_a_limit, stop),
         cmocka_unit_test_teardown(unknown_fields_are_told, stop),
         cmocka_unit_test_teardown(hosts_and_origins, stop),
         cmocka_unit_test_teardown(keys_and_their_limits, stop),

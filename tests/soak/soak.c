@@ -169,9 +169,11 @@ static void wrong(const char *what, const char *path, const test_reply *r, const
         return;
     }
     if (atomic_fetch_add(&n_wrong, 1) < 20)
-        fprintf(stderr, "soak: %s: %s: status %d, %zu bytes%s: %.300s\n  of the request %.300s\n",
-                path, what, r->status, r->n, r->complete ? "" : ", not complete",
-                r->body ? r->body : "", body);
+        fprintf(stderr,
+                "soak: %s: %s: after %.1f s status %d, %zu bytes%s: %.300s\n  of the request "
+                "%.300s\n",
+                path, what, test_now() - begun, r->status, r->n,
+                r->complete ? "" : ", not complete", r->body ? r->body : "", body);
 }
 
 static bool ends_with(const test_reply *r, const char *ending)
@@ -314,9 +316,7 @@ static void send_damaged(client *c)
     size_t len = make_head(all, 512, k->path, n);
     memcpy(all + len, c->body, n);
     test_reply r = test_http_raw(server.port, all, len + n);
-    /* Without its max_tokens an answer fills the context: that may outlast our patience. */
-    bool given_up = r.status == 0 && test_now() - begun > 100;
-    if (r.status != 200 && !is_refusal(r.status) && !given_up) {
+    if (r.status != 200 && !is_refusal(r.status)) {
         c->body[n] = '\0';
         wrong("a damaged body", k->path, &r, c->body);
     }
@@ -559,6 +559,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    test_wait_for(900); // with a sanitizer, beside other work, answers take minutes
     const struct CMUnitTest tests[] = {cmocka_unit_test(soak)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

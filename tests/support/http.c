@@ -88,12 +88,19 @@ int test_server_stop(test_server *s)
     return -1;
 }
 
+static int patience = 150;
+
+void test_wait_for(int seconds)
+{
+    patience = seconds;
+}
+
 int test_connect(int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval limit = {.tv_sec = 150};
+    struct timeval limit = {.tv_sec = patience};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0)

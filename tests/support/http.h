@@ -38,9 +38,10 @@ void test_reply_free(test_reply *reply);
 /* The value of a header, kept until the program ends, or NULL. */
 const char *test_reply_header(const test_reply *reply, const char *name);
 
-/* A connection to the port, or -1; what it sends is the caller's. Reading gives up after 30
- * seconds. */
+/* A connection to the port, or -1; what it sends is the caller's. Reading gives up after 150
+ * seconds, or those of test_wait_for, which is called before there are other threads. */
 int test_connect(int port);
+void test_wait_for(int seconds);
 /* As recv, and on when a signal interrupts it (stopping and going on does, where there is a limit).
  */
 ssize_t test_recv(int fd, void *to, size_t n, int flags);
