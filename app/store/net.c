@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
 
 /* ---- settings */
 
+/* Whether a host is this machine: by number, since a name may begin as one ("127.example.org"). */
+static bool is_here(const char *host)
+{
+    struct in_addr a;
+    return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           (inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == 127);
+}
+
 /* Looks at the address: its scheme, and whether its host is this machine. */
 static pith_status check_url(const char *url, const store_job *job, bool *plain, pith_error *err)
 {
@@ -185,9 +194,7 @@ static pith_status check_url(const char *url, const store_job *job, bool *plain,
         status =
             px_fail(err, PITH_E_ARGUMENT, "'%s' is no address; expected https://HOST/...", url);
     } else if (strcmp(scheme, "http") == 0) {
-        bool here = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-                    strcmp(host, "[::1]") == 0;
-        *plain = here || (job && job->insecure);
+        *plain = is_here(host) || (job && job->insecure);
         if (!*plain)
             status = px_fail(err, PITH_E_ARGUMENT,
                              "'%s' is not encrypted; use https://, or --insecure to trust the "

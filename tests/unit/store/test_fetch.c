@@ -404,7 +404,8 @@ static void strange_addresses_are_refused(void **state)
     (void)state;
     setting t = set_up("strange");
     static const char *const URLS[] = {"http://192.0.2.1/x.gguf", "ftp://localhost/x.gguf",
-                                       "file:///etc/passwd", "nonsense"};
+                                       "file:///etc/passwd", "nonsense",
+                                       "http://127.0.0.1.invalid/x.gguf"};
     for (size_t i = 0; i < sizeof URLS / sizeof URLS[0]; i++) {
         pith_error err = {0};
         t.url = URLS[i];
