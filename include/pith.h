@@ -1621,6 +1621,136 @@ PITH_API pith_status pith_train_evaluate(pith_train *train, bool base, double *l
 PITH_API pith_status pith_train_save(pith_train *train, const char *form, const char *name,
                                      const char *path, pith_error *err);
 
+/* ------------------------------------------------------------------ training: what data are like
+ */
+
+typedef enum pith_severity {
+    PITH_SEVERITY_NOTE,    /* worth knowing */
+    PITH_SEVERITY_WARNING, /* likely makes the result worse */
+    PITH_SEVERITY_ERROR    /* makes training fail, or its result wrong */
+} pith_severity;
+
+/* What a check found: docs/data.md lists the codes. Immutable; threads may share it. */
+typedef struct pith_data_report pith_data_report;
+
+typedef struct pith_data_check_options {
+    size_t size;
+    const pith_model *model; /* NULL: what needs a tokenizer and a template is not looked at */
+    pith_dataset *eval;      /* the set that will measure, or NULL */
+    int32_t most_tokens;     /* of an example; 0: 2048, or what the model was trained for if less */
+    bool plain, special;     /* as pith_render_options */
+    int32_t n_previews;      /* 0: 3; negative: none */
+    int32_t rank, epochs;    /* of the run whose cost is told; 0: 16 and 1 */
+    const char *fixed;       /* file to write good rows to, or NULL */
+    bool keep_near;          /* near duplicates stay in it */
+    pith_progress_fn progress; /* bytes read, of all passes */
+    void *user;
+} pith_data_check_options;
+
+/* Reads a set through and says what is wrong with it. Memory does not grow with the file but for
+ * some 40 bytes a row, and some 200 for each of the first 500000 (near duplicates are looked for
+ * among these). What is wrong with the data is no failure of the call. options may be NULL. Errors:
+ * as pith_dataset_render, IO (fixed), ARGUMENT (fixed is the file itself). */
+PITH_API pith_status pith_data_check(pith_dataset *dataset, const pith_data_check_options *options,
+                                     pith_data_report **out, pith_error *err);
+
+/* NULL is fine. */
+PITH_API void pith_data_report_free(pith_data_report *report);
+
+typedef struct pith_data_finding {
+    size_t size;
+    const char *code; /* "near-duplicate"; static storage */
+    pith_severity severity;
+    int64_t count;        /* rows */
+    int64_t n_dropped;    /* rows that the cleaned file lacks for it, or would lack */
+    const int64_t *lines; /* the first of them, lent */
+    int32_t n_lines;
+    const char *sentence; /* "In 2 of 500 rows the answer is empty: .."; lent */
+    const char *way_out;  /* static storage */
+} pith_data_finding;
+
+/* Findings, the most severe first, 0 <= i. NOT_FOUND past the end. */
+PITH_API pith_status pith_data_report_get(const pith_data_report *report, int32_t i,
+                                          pith_data_finding *out, pith_error *err);
+
+enum { PITH_DATA_BINS = 16 };
+
+typedef struct pith_data_stats {
+    size_t size;
+    int64_t n_rows, n_good,
+        n_dropped; /* of the file; that teach something; not in a cleaned file */
+    uint64_t bytes;
+    int64_t n_turns; /* of conversations */
+    uint64_t prompt_bytes, answer_bytes;
+    int64_t median_prompt, median_answer, longest_answer; /* bytes */
+    int64_t n_system, n_tools,
+        n_many;              /* rows with a system message, with tools, with over one answer */
+    const char *language[4]; /* the commonest, NULL behind the last; and their shares of the rows */
+    double language_share[4];
+    /* With a model, else 0: */
+    bool has_tokens;
+    pith_render_result rendered;
+    int32_t limit;                /* of tokens of an example */
+    int64_t bins[PITH_DATA_BINS]; /* examples by length, those left out too: bin i holds lengths of
+                                     2^i to 2^(i+1) - 1 */
+    int32_t median_tokens, p95_tokens;
+    /* What a run of LoRA on all linear matrices takes here (docs/data.md has the formulas), about:
+     */
+    bool has_cost;
+    int32_t rank, epochs, n_threads;
+    uint64_t memory_bytes;                         /* with the model's mapped file */
+    uint64_t model_bytes, state_bytes, work_bytes; /* its parts */
+    uint64_t memory_free;
+    double gflops_token, gflops_machine; /* of one token; measured now */
+    double seconds;
+} pith_data_stats;
+
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
+PITH_API pith_status pith_data_report_get_stats(const pith_data_report *report,
+                                                pith_data_stats *out, pith_error *err);
+
+/* An example as the model will read it. */
+typedef struct pith_data_preview {
+    size_t size;
+    int64_t line;
+    const char *text; /* of its tokens, control tokens written out; lent */
+    size_t len;
+    const pith_str *learned; /* stretches of the text that are learned, lent */
+    int32_t n_learned;
+    int32_t n_tokens, n_learned_tokens;
+    bool rejected;
+} pith_data_preview;
+
+/* The i-th example that was kept to be shown. NOT_FOUND past the end. */
+PITH_API pith_status pith_data_report_get_preview(const pith_data_report *report, int32_t i,
+                                                  pith_data_preview *out, pith_error *err);
+
+typedef struct pith_data_split_options {
+    size_t size;
+    double share;   /* of the rows that go to the evaluation set; 0: 0.05 */
+    int64_t n_rows; /* or so many of them; 0: by the share */
+    const char
+        *by; /* rows with the same value of this column stay together; NULL: each for itself */
+    uint64_t seed;
+    pith_progress_fn progress; /* bytes read, of all passes */
+    void *user;
+} pith_data_split_options;
+
+typedef struct pith_data_splitted {
+    size_t size;
+    int64_t n_train, n_eval; /* rows */
+    int64_t
+        n_groups;  /* of rows that must stay together: copies, near copies, the same value of by */
+    int64_t n_bad; /* rows that cannot be read: in neither */
+} pith_data_splitted;
+
+/* Writes a set as two files of the same format: copies and near copies of a row go where it goes.
+ * The same seed gives the same files. options and result may be NULL. Errors: ARGUMENT (a share
+ * that leaves one of them empty; no such column), as pith_dataset_open, IO, CANCELLED. */
+PITH_API pith_status pith_data_split(pith_dataset *dataset, const char *train, const char *eval,
+                                     const pith_data_split_options *options,
+                                     pith_data_splitted *result, pith_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -27,5 +27,6 @@ int cli_cmd_tokenizer(int argc, char **argv);
 int cli_cmd_new(int argc, char **argv);
 int cli_cmd_tune(int argc, char **argv);
 int cli_cmd_import(int argc, char **argv);
+int cli_cmd_data(int argc, char **argv);
 
 #endif

@@ -34,6 +34,7 @@ static const struct {
     {"show", cli_cmd_show, "what the store knows of a model"},
     {"cp", cli_cmd_cp, "give a model a second name"},
     {"rm", cli_cmd_rm, "remove a model and what only it uses"},
+    {"data", cli_cmd_data, "what training data are like: check, stats, split"},
     {"tokenizer", cli_cmd_tokenizer, "make a tokenizer from text"},
     {"new", cli_cmd_new, "a model that knows nothing, to be trained"},
     {"tune", cli_cmd_tune, "teach a model from a data file"},

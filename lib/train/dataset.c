@@ -23,7 +23,7 @@ static pith_status open_dataset(pith_dataset *d, const char *path,
         return st;
     st =
         px_columns_choose(d->records, options->columns, options->kind, &d->arena, &d->columns, err);
-    if (st != PITH_OK)
+    if (st != PITH_OK && !strstr(err->text, path))
         px_prefix(err, "'%s'", path);
     return st;
 }
@@ -185,24 +185,9 @@ static pith_status pass(passing *p, pith_error *err)
 
 static void sum_up(const passing *p, pith_render_result *out)
 {
-    const px_render_counts *c = px_renderer_counts(p->renderer);
-    *out = (pith_render_result){.size = sizeof *out,
-                                .n_rows = p->n_rows,
-                                .n_bad = p->n_bad,
-                                .n_samples = c->n_samples,
-                                .n_examples = c->n_examples,
-                                .n_again = c->n_again,
-                                .n_cut = c->n_cut,
-                                .n_long = c->n_long,
-                                .n_nothing = c->n_nothing,
-                                .n_refused = c->n_refused,
-                                .n_tokens = c->n_tokens,
-                                .n_learned = c->n_learn,
-                                .n_turns = c->n_turns,
-                                .n_ends = c->n_ends,
-                                .n_double_bos = c->n_double,
-                                .most_tokens = c->most,
-                                .template_used = px_renderer_chats(p->renderer)};
+    px_render_result_of(p->renderer, out);
+    out->n_rows = p->n_rows;
+    out->n_bad = p->n_bad;
 }
 
 /* One pass over the file; *result is filled as far as it came. */

@@ -27,6 +27,7 @@ struct px_renderer {
     px_render_counts counts;
     px_left_out left_out;
     pith_error why;
+    int32_t length;
     draft *drafts; // of the sample at hand
     int n_drafts, cap_drafts;
     px_buf normal, json; // a conversation as the template takes it; a part of it
@@ -477,8 +478,8 @@ static px_left_out judge(px_renderer *r)
         for (int64_t t = 1; t < d->text.ids.n; t++)
             learned += d->learn[t];
     }
-    if (longest > r->counts.most)
-        r->counts.most = longest < INT32_MAX ? (int32_t)longest : INT32_MAX;
+    r->length = longest < INT32_MAX ? (int32_t)longest : INT32_MAX;
+    r->counts.most = r->length > r->counts.most ? r->length : r->counts.most;
     if (learned == 0)
         return PX_LEFT_NOTHING;
     return r->options.most_tokens > 0 && longest > r->options.most_tokens ? PX_LEFT_LONG
@@ -551,6 +552,7 @@ pith_status px_renderer_run(px_renderer *r, const px_sample *s, px_rendering_fn 
     pith_status st;
     r->counts.n_samples++;
     r->left_out = PX_LEFT_NOT;
+    r->length = 0;
     px_error_clear(&r->why);
     clear_drafts(r, 0);
     if (s->kind == PX_DATA_TEXT)
@@ -615,6 +617,31 @@ bool px_renderer_chats(const px_renderer *r)
 const px_render_counts *px_renderer_counts(const px_renderer *r)
 {
     return &r->counts;
+}
+
+void px_render_result_of(const px_renderer *r, pith_render_result *out)
+{
+    const px_render_counts *c = &r->counts;
+    *out = (pith_render_result){.size = sizeof *out,
+                                .n_samples = c->n_samples,
+                                .n_examples = c->n_examples,
+                                .n_again = c->n_again,
+                                .n_cut = c->n_cut,
+                                .n_long = c->n_long,
+                                .n_nothing = c->n_nothing,
+                                .n_refused = c->n_refused,
+                                .n_tokens = c->n_tokens,
+                                .n_learned = c->n_learn,
+                                .n_turns = c->n_turns,
+                                .n_ends = c->n_ends,
+                                .n_double_bos = c->n_double,
+                                .most_tokens = c->most,
+                                .template_used = r->chats};
+}
+
+int32_t px_renderer_length(const px_renderer *r)
+{
+    return r->length;
 }
 
 px_left_out px_renderer_left_out(const px_renderer *r, const pith_error **why)

@@ -75,6 +75,10 @@ pith_status px_renderer_run(px_renderer *r, const px_sample *sample, px_renderin
 /* Whether strings go through the template. */
 bool px_renderer_chats(const px_renderer *r);
 const px_render_counts *px_renderer_counts(const px_renderer *r);
+/* The same as the door has them, but for the rows, which are not its business. */
+void px_render_result_of(const px_renderer *r, pith_render_result *out);
+/* Tokens of the longest rendering of the last sample, whether it was given out or not. */
+int32_t px_renderer_length(const px_renderer *r);
 /* Why the last sample gave nothing; status OK when it did. */
 typedef enum px_left_out {
     PX_LEFT_NOT,
