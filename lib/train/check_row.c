@@ -196,9 +196,10 @@ static void note_forms(px_check *c, const px_sample *s, px_row_fact *row)
     stats->n_many += answers > 1;
     row->bits |= (uint8_t)((system ? PX_FORM_SYSTEM : 0) | (is_json(answer) ? PX_FORM_JSON : 0) |
                            (has_marks(prompt) ? PX_FORM_MARKS : 0) | (s->good ? PX_FORM_GOOD : 0));
-    if (answer.len > 0 && isspace((unsigned char)answer.data[0]))
+    bool blank = is_blank(answer);
+    if (!blank && isspace((unsigned char)answer.data[0]))
         row->bits |= PX_FORM_LEADING;
-    if (answer.len > 0 && isspace((unsigned char)answer.data[answer.len - 1]))
+    if (!blank && isspace((unsigned char)answer.data[answer.len - 1]))
         row->bits |= PX_FORM_TRAILING;
     px_language a = px_scan_language(prompt), b = px_scan_language(answer);
     if (a != PX_LANGUAGE_NONE && b != PX_LANGUAGE_NONE && a != b)

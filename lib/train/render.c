@@ -46,15 +46,18 @@ static bool room(draft *d)
     return d->learn != NULL;
 }
 
-/* Marks the tokens that hold bytes of the range. Says whether one of them ends an answer. */
+/* Marks the tokens from the first to the last that holds bytes of the range. Says whether one of
+ * them ends an answer. */
 static bool mark(const px_renderer *r, draft *d, range at)
 {
     const px_ids *ids = &d->text.ids;
+    int64_t first = 1, end = ids->n;
     bool ended = false;
-    for (int64_t t = 1; t < ids->n; t++) {
-        size_t from = ids->ends[t - 1], to = ids->ends[t];
-        if (to <= at.start || from >= at.end || to == from)
-            continue;
+    while (first < ids->n && ids->ends[first] <= at.start)
+        first++;
+    while (end > first && ids->ends[end - 2] >= at.end)
+        end--;
+    for (int64_t t = first; t < end; t++) {
         d->learn[t] = 1;
         ended |= px_token_ends(r->model->tokenizer.tok, ids->ids[t]);
     }
@@ -407,6 +410,9 @@ static pith_status draft_plain(px_renderer *r, px_str a, px_str b, bool begins, 
     if (st != PITH_OK)
         return st;
     mark_turn(r, d, (range){a.len, text->len});
+    if (a.len == 0)
+        memset(d->learn + 1, 1, (size_t)ids->n); // what has no bytes too: a prefix of the tokenizer
+    d->learn[0] = 0;
     if (ends && ids->n > 1 && ids->ids[ids->n - 1] == r->eos && r->eos >= 0) {
         d->learn[ids->n - 1] = 1;
         d->n_ends = 1;
