@@ -23,3 +23,12 @@ void GRAD(gemm_tn)(const px_gemm *g, int64_t first, int64_t end);
 /* grad_attention.h */
 void GRAD(attention)(const px_grad_attn *a);
 void GRAD(attention_back)(const px_grad_attn *a);
+
+/* grad_rows.h */
+void GRAD(norm_back)(const float *x, const float *w, float eps, const float *dy, float *dx,
+                     float *dw, int64_t n);
+void GRAD(silu_back)(const float *gate, const float *up, const float *dy, float *dgate, float *dup,
+                     int64_t n);
+void GRAD(gelu_back)(const float *gate, const float *up, const float *dy, float *dgate, float *dup,
+                     int64_t n);
+double GRAD(loss)(float *x, int64_t n, int32_t target, float cap, float scale);

@@ -69,6 +69,10 @@ void px_grad_add_avx2(px_grad *grad)
     grad->gemm_nt = px_avx2_grad_gemm_nt;
     grad->gemm_nn = px_avx2_grad_gemm_nn;
     grad->gemm_tn = grad->weight_grad = px_avx2_grad_gemm_tn;
+    grad->norm_back = px_avx2_grad_norm_back;
+    grad->silu_back = px_avx2_grad_silu_back;
+    grad->gelu_back = px_avx2_grad_gelu_back;
+    grad->loss = px_avx2_grad_loss;
 }
 
 void px_grad_add_avx512(px_grad *grad)
@@ -79,6 +83,10 @@ void px_grad_add_avx512(px_grad *grad)
     grad->gemm_nt = px_avx512_grad_gemm_nt;
     grad->gemm_nn = px_avx512_grad_gemm_nn;
     grad->gemm_tn = grad->weight_grad = px_avx512_grad_gemm_tn;
+    grad->norm_back = px_avx512_grad_norm_back;
+    grad->silu_back = px_avx512_grad_silu_back;
+    grad->gelu_back = px_avx512_grad_gelu_back;
+    grad->loss = px_avx512_grad_loss;
 }
 
 void px_grad_add_bf16(px_grad *grad)
