@@ -587,6 +587,81 @@ typedef struct pith_adapter_info {
 PITH_API pith_status pith_adapter_get_info(const pith_adapter *adapter, pith_adapter_info *out,
                                            pith_error *err);
 
+/* An adapter's file, looked at without a model. Immutable; threads may share it. */
+typedef struct pith_adapter_file pith_adapter_file;
+
+/* Errors: as pith_adapter_open, but for those that need a model. */
+PITH_API pith_status pith_adapter_file_open(const char *path, pith_adapter_file **out,
+                                            pith_error *err);
+PITH_API void pith_adapter_file_close(pith_adapter_file *file);
+
+/* Strings are lent and live as long as the file. */
+typedef struct pith_adapter_file_info {
+    size_t size;
+    const char *form; /* "gguf" or "peft" */
+    const char *path;
+    const char *name;         /* or "" */
+    const char *base;         /* the model that it was trained on, as the file has it, or "" */
+    const char *architecture; /* "" of a PEFT folder, which does not say */
+    const char *dtype;        /* of its first matrix */
+    int32_t rank;             /* the largest */
+    float alpha;              /* as stated for all */
+    bool rslora, dora;
+    int32_t n_matrices;
+    int32_t n_zero;   /* matrices that change nothing: B A is zero, and there is no magnitude */
+    int64_t n_values; /* of all A, B and magnitudes */
+    double norm; /* Frobenius norm of all changes: the root of the sum of squares of scale B A */
+} pith_adapter_file_info;
+
+PITH_API pith_status pith_adapter_file_get_info(const pith_adapter_file *file,
+                                                pith_adapter_file_info *out, pith_error *err);
+
+/* One matrix that an adapter changes. */
+typedef struct pith_adapter_matrix {
+    size_t size;
+    const char *name; /* as GGUF has it: "blk.0.attn_q.weight" */
+    int32_t rank;
+    float alpha;
+    float scale; /* on B A */
+    int64_t rows, cols;
+    double norm_a, norm_b; /* Frobenius norms */
+    double norm;           /* of scale B A */
+    bool magnitude;        /* has one (DoRA) */
+    bool zero;             /* changes nothing */
+} pith_adapter_matrix;
+
+/* Matrix i of n_matrices, in the file's order. Errors: ARGUMENT. */
+PITH_API pith_status pith_adapter_file_get_matrix(const pith_adapter_file *file, int32_t i,
+                                                  pith_adapter_matrix *out, pith_error *err);
+
+/* What differs between two adapters in one matrix. */
+typedef struct pith_adapter_difference {
+    size_t size;
+    const char *name;
+    int32_t rank_a, rank_b; /* 0: the adapter leaves this matrix alone */
+    double norm_a, norm_b;  /* of scale B A */
+    double norm;            /* of the difference of both */
+    double cosine;          /* of the angle between both; 0 where one is zero */
+    bool magnitudes;        /* magnitudes differ, or one alone has them */
+} pith_adapter_difference;
+
+typedef void (*pith_adapter_difference_fn)(void *user, const pith_adapter_difference *d);
+
+/* Compares what two adapters change, matrix by matrix of either, whatever their ranks and forms.
+ * model: NULL, unless one is a GGUF file and the other a PEFT folder of a model whose rows GGUF
+ * reorders (LLaMA). Errors: ARGUMENT (the model is needed), MISMATCH (shapes differ). */
+PITH_API pith_status pith_adapter_file_compare(const pith_adapter_file *a,
+                                               const pith_adapter_file *b, const pith_model *model,
+                                               pith_adapter_difference_fn fn, void *user,
+                                               pith_error *err);
+
+/* Writes an adapter of that model in a form: "gguf" (path is a file) or "peft" (path is a folder).
+ * dtype: "f32" or "f16", of a GGUF file; NULL is "f32". Errors: as pith_adapter_open, ARGUMENT, IO.
+ */
+PITH_API pith_status pith_adapter_file_save(const pith_adapter_file *file, const pith_model *model,
+                                            const char *path, const char *form, const char *dtype,
+                                            pith_error *err);
+
 /* An adapter as a session uses it. */
 typedef struct pith_adapter_use {
     const pith_adapter *adapter; /* of the engine's model */
@@ -1203,6 +1278,8 @@ typedef struct pith_comparison {
     double kl_mean; /* Kullback-Leibler divergence, sum of p ln(p / q), mean over predictions */
     double kl_median, kl_p99, kl_max;
     double same_top; /* share of predictions whose likeliest token is the same, 0 to 1 */
+    const pith_adapter_use *adapters; /* in: [n_adapters] of the reference; or NULL */
+    int32_t n_adapters;
 } pith_comparison;
 
 /* Runs a text through two engines, whose models must have the same vocabulary, side by side.
@@ -1351,6 +1428,26 @@ typedef struct pith_model_shape {
  * pith_model_open, IO. */
 PITH_API pith_status pith_model_create(const char *tokenizer, const char *out,
                                        const pith_model_shape *shape, pith_error *err);
+
+/* ------------------------------------------------------------------ merging */
+
+typedef struct pith_merge_options {
+    size_t size;
+    const char *type;          /* a mixture as of pith_quantize; NULL: tensors keep their types, but
+                                  quantized          ones that change become f16 */
+    int32_t n_threads;         /* 0: the physical cores */
+    pith_progress_fn progress; /* bytes written */
+    void *user;
+} pith_merge_options;
+
+/* Writes a model with adapters (opened for it) in its weights as one GGUF file: each matrix is
+ * decoded to f32, changed, and encoded once. Streams; the file appears under its name only when
+ * complete. options and result may be NULL. Errors: UNSUPPORTED (an adapter of the embedding or the
+ * output matrix alone, where the model has one tensor for both), as pith_quantize. */
+PITH_API pith_status pith_merge(const pith_model *model, const pith_adapter_use *adapters,
+                                int32_t n_adapters, const char *out,
+                                const pith_merge_options *options, pith_quantized *result,
+                                pith_error *err);
 
 /* ------------------------------------------------------------------ training: data */
 

@@ -19,7 +19,7 @@ typedef struct cli_adapters {
 
 /* clang-format off */
 #define CLI_ADAPTER_ROW(texts)                                                                                         \
-    {CLI_TEXTS, "adapter", 0, (texts), "FILE[=SCALE]", "a LoRA adapter (GGUF) of the model; may be repeated: their\n"  \
+    {CLI_TEXTS, "adapter", 0, (texts), "FILE[=SCALE]", "a LoRA adapter of the model (GGUF file or PEFT folder); may be repeated: their\n"  \
      "changes add up", 0, 0, NULL}
 /* clang-format on */
 

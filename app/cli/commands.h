@@ -28,5 +28,7 @@ int cli_cmd_new(int argc, char **argv);
 int cli_cmd_tune(int argc, char **argv);
 int cli_cmd_import(int argc, char **argv);
 int cli_cmd_data(int argc, char **argv);
+int cli_cmd_adapter(int argc, char **argv);
+int cli_cmd_merge(int argc, char **argv);
 
 #endif

@@ -27,6 +27,8 @@ static const struct {
     {"bench", cli_cmd_bench, "speed, held against the limits of this machine"},
     {"quantize", cli_cmd_quantize, "make a model smaller, or show what that loses"},
     {"imatrix", cli_cmd_imatrix, "which weights matter on a text, for quantizing"},
+    {"adapter", cli_cmd_adapter, "look at LoRA adapters, compare and convert them"},
+    {"merge", cli_cmd_merge, "put adapters into a model's weights"},
     {"pull", cli_cmd_pull, "fetch a model and give it a name"},
     {"create", cli_cmd_create, "make a model by a Modelfile"},
     {"import", cli_cmd_import, "give a model on this disk a name"},

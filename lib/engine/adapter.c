@@ -116,44 +116,53 @@ pith_status pith_adapter_get_info(const pith_adapter *adapter, pith_adapter_info
 
 /* ---- sessions */
 
-static pith_status check_uses(const pith_session *s, const pith_adapter_use *uses, int32_t n,
+static pith_status check_uses(const pith_model *model, const pith_adapter_use *uses, int32_t n,
                               pith_error *err)
 {
     if (n < 0 || (n > 0 && !uses))
-        return px_fail(err, PITH_E_ARGUMENT,
-                       "session option n_adapters is %d with %s list of adapters", n,
+        return px_fail(err, PITH_E_ARGUMENT, "n_adapters is %d with %s list of adapters", n,
                        uses ? "a" : "no");
     if (n > PX_MAX_ADAPTERS)
-        return px_fail(err, PITH_E_LIMIT, "%d adapters for one session, expected at most %d", n,
+        return px_fail(err, PITH_E_LIMIT, "%d adapters at once, expected at most %d", n,
                        PX_MAX_ADAPTERS);
     for (int32_t i = 0; i < n; i++) {
         if (!uses[i].adapter || !isfinite(uses[i].scale))
-            return px_fail(err, PITH_E_ARGUMENT, "adapter %d of the session %s", i,
+            return px_fail(err, PITH_E_ARGUMENT, "adapter %d %s", i,
                            uses[i].adapter ? "has a scale that is no finite number" : "is NULL");
-        if (uses[i].adapter->model != s->engine->model)
-            return px_fail(err, PITH_E_MISMATCH,
-                           "adapter '%s' was opened for '%s', the engine runs '%s'",
-                           uses[i].adapter->path, uses[i].adapter->model->info.path,
-                           s->engine->model->info.path);
+        if (uses[i].adapter->model != model)
+            return px_fail(
+                err, PITH_E_MISMATCH, "adapter '%s' was opened for '%s', the model at hand is '%s'",
+                uses[i].adapter->path, uses[i].adapter->model->info.path, model->info.path);
     }
     return PITH_OK;
+}
+
+pith_status px_adapter_uses(const pith_model *model, const pith_adapter_use *uses, int32_t n,
+                            px_lora_use *out, int32_t *n_out, pith_error *err)
+{
+    *n_out = 0;
+    pith_status st = check_uses(model, uses, n, err);
+    for (int32_t i = 0; st == PITH_OK && i < n; i++)
+        if (uses[i].scale != 0)
+            out[(*n_out)++] = (px_lora_use){uses[i].adapter->lora, uses[i].scale};
+    return st;
 }
 
 pith_status px_session_adapt(pith_session *s, const pith_adapter_use *uses, int32_t n,
                              pith_error *err)
 {
-    pith_status st = check_uses(s, uses, n, err);
+    pith_status st = check_uses(s->engine->model, uses, n, err);
     if (st != PITH_OK || n == 0)
         return st;
     s->loras = px_malloc((size_t)n, sizeof *s->loras);
     if (!s->loras)
         return px_fail_memory(err, "a session's adapters");
+    st = px_adapter_uses(s->engine->model, uses, n, s->loras, &s->n_loras, err);
     for (int32_t i = 0; i < n; i++) {
         if (uses[i].scale == 0)
             continue;
         uint32_t bits;
         memcpy(&bits, &uses[i].scale, sizeof bits);
-        s->loras[s->n_loras++] = (px_lora_use){uses[i].adapter->lora, uses[i].scale};
         s->adapter_key = px_hash_word(px_hash_word(s->adapter_key, uses[i].adapter->key), bits);
         s->adapter_key += s->adapter_key == 0;
     }

@@ -196,8 +196,11 @@ pith_status pith_compare_text(pith_engine *reference, pith_engine *other, const 
         st = check_models(reference, other, err);
     if (st == PITH_OK)
         st = check_window(reference, other, &c.c, err);
+    pith_session_options adapted = PITH_INIT(pith_session_options);
+    adapted.adapters = c.c.adapters;
+    adapted.n_adapters = c.c.n_adapters;
     if (st == PITH_OK)
-        st = pith_session_new(reference, NULL, &c.sessions[0], err);
+        st = pith_session_new(reference, &adapted, &c.sessions[0], err);
     if (st == PITH_OK)
         st = pith_session_new(other, NULL, &c.sessions[1], err);
     for (int i = 0; st == PITH_OK && i < 2; i++)

@@ -31,6 +31,11 @@ struct pith_session {
     volatile int cancel; // by px_cancel_* only
 };
 
+/* Adapters of a model as the decoder takes them, without those of scale 0: [n] into out. Errors: as
+ * px_session_adapt. */
+pith_status px_adapter_uses(const pith_model *model, const pith_adapter_use *uses, int32_t n,
+                            px_lora_use *out, int32_t *n_out, pith_error *err);
+
 /* Gives a new session its adapters: adapter.c. Errors: ARGUMENT, MISMATCH (of another model),
  * LIMIT, MEMORY. */
 pith_status px_session_adapt(pith_session *s, const pith_adapter_use *uses, int32_t n,

@@ -42,27 +42,28 @@ static const kind KINDS[] = {
 static const kind GATE_UP = {"ffn_up.weight", {PX_SLOT_GATE, PX_SLOT_UP}, 2};
 
 /* The kind of the matrix with that name and its layer, or NULL. */
-static const kind *find_kind(const loader *l, const char *name, size_t len, int32_t *layer)
+static const kind *find_kind(const px_hparams *hp, const char *name, int32_t *layer)
 {
+    size_t len = strlen(name);
     if (len < 5 || strncmp(name, "blk.", 4) != 0)
         return NULL;
     int64_t n = 0;
     size_t at = 4;
     for (; at < len && at < 12 && name[at] >= '0' && name[at] <= '9'; at++)
         n = 10 * n + (name[at] - '0');
-    if (at == 4 || at >= len || name[at++] != '.' || n >= l->hp->n_layers)
+    if (at == 4 || at >= len || name[at++] != '.' || n >= hp->n_layers)
         return NULL;
     *layer = (int32_t)n;
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
         const kind *k = &KINDS[i];
         if (strlen(k->name) != len - at || memcmp(k->name, name + at, len - at) != 0)
             continue;
-        return l->hp->gate_up_fused && k->slots[0] == PX_SLOT_UP ? &GATE_UP : k;
+        return hp->gate_up_fused && k->slots[0] == PX_SLOT_UP ? &GATE_UP : k;
     }
     return NULL;
 }
 
-static int64_t rows_of(const px_hparams *hp, px_slot slot)
+int64_t px_adapter_rows(const px_hparams *hp, px_slot slot)
 {
     switch (slot) {
     case PX_SLOT_Q:
@@ -86,6 +87,19 @@ static int64_t cols_of(const px_hparams *hp, px_slot slot)
     return slot == PX_SLOT_O      ? (int64_t)hp->n_heads * hp->value_dim
            : slot == PX_SLOT_DOWN ? hp->ffn
                                   : hp->width;
+}
+
+int px_adapter_slots(const px_hparams *hp, const char *name, int32_t *layer, px_slot out[3])
+{
+    if (strcmp(name, "output.weight") == 0) {
+        *layer = 0;
+        out[0] = PX_SLOT_HEAD;
+        return 1;
+    }
+    const kind *k = find_kind(hp, name, layer);
+    for (int i = 0; k && i < k->n; i++)
+        out[i] = k->slots[i];
+    return k ? k->n : 0;
 }
 
 /* ---- values */
@@ -246,7 +260,7 @@ static pith_status load_pair(loader *l, const px_lora_tensor *t, const px_tensor
 {
     int64_t rows = 0;
     for (int i = 0; i < n; i++)
-        rows += rows_of(l->hp, slots[i]);
+        rows += px_adapter_rows(l->hp, slots[i]);
     pith_status st = check_shape(l, t, "columns", t->cols, cols_of(l->hp, slots[0]));
     if (st == PITH_OK)
         st = check_shape(l, t, "rows", t->rows, rows);
@@ -257,7 +271,7 @@ static pith_status load_pair(loader *l, const px_lora_tensor *t, const px_tensor
         return st != PITH_OK ? st : PITH_E_MEMORY;
     rows = 0;
     for (int i = 0; i < n; i++) {
-        px_lora pair = make_pair(l, t, rows_of(l->hp, slots[i]));
+        px_lora pair = make_pair(l, t, px_adapter_rows(l->hp, slots[i]));
         pair.shared = i > 0;
         pair.a = a;
         pair.b = copy_blocks(l, t, rows, pair.rows);
@@ -306,7 +320,7 @@ static pith_status load_tensor(loader *l, const px_lora_tensor *t)
             return load_pair(l, t, base, to, &(px_slot){PX_SLOT_HEAD}, 1);
     }
     int32_t layer = 0;
-    const kind *k = find_kind(l, t->name, strlen(t->name), &layer);
+    const kind *k = find_kind(l->hp, t->name, &layer);
     if (!base)
         return px_fail(l->err, PITH_E_MISMATCH,
                        "'%s' adapts tensor '%s', which '%s' does not have; the adapter is of "

@@ -13,6 +13,8 @@
 #include "model/adapter_read.h"
 #include "model/weights.h"
 
+#include <math.h>
+
 /* The matrices of a layer, and the one behind all layers. */
 typedef enum px_slot {
     PX_SLOT_Q,
@@ -64,6 +66,11 @@ pith_status px_adapter_load(const px_lora_file *file, const px_source *model, co
                             px_adapter **out, pith_error *err);
 void px_adapter_free(px_adapter *a);
 
+/* The decoder's matrices whose rows a tensor of the model holds, in their order; how many, 0 for a
+ * tensor that no adapter changes, and the embedding. *layer: which layer's. */
+int px_adapter_slots(const px_hparams *hp, const char *name, int32_t *layer, px_slot out[3]);
+int64_t px_adapter_rows(const px_hparams *hp, px_slot slot);
+
 /* An adapter in use; a sequence may have several. */
 typedef struct px_lora_use {
     const px_adapter *adapter;
@@ -74,6 +81,14 @@ typedef struct px_lora_use {
 static inline const px_lora *px_adapter_pair(const px_adapter *a, int32_t layer, px_slot slot)
 {
     return slot == PX_SLOT_HEAD ? &a->head : &a->layers[layer][slot];
+}
+
+/* The gain of a row: m / |W + u s B A|, where u is the scale in use; 0 for a row of zeros. */
+static inline float px_lora_gain(const px_lora *l, float u, int64_t row)
+{
+    const float *m = l->dora + row;
+    float norm = m[l->rows] + u * m[2 * l->rows] + u * u * m[3 * l->rows];
+    return norm > 0 ? m[0] / sqrtf(norm) : 0;
 }
 
 #endif

@@ -19,7 +19,6 @@
 
 #include "base/mem.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
@@ -303,16 +302,6 @@ static void add_rows(const px_decoder *d, const px_lora *l, const float *h, floa
         d->kern->axpy(h[k], block + k * PX_LORA_BLOCK + row0 % PX_LORA_BLOCK, y, row1 - row0);
 }
 
-/* y times m / |W + u s B A| of rows [row0, row1), where u is the scale in use. */
-static void scale_rows(const px_lora *l, float u, float *y, int64_t row0, int64_t row1)
-{
-    const float *m = l->dora, *w = m + l->rows, *across = w + l->rows, *own = across + l->rows;
-    for (int64_t i = row0; i < row1; i++) {
-        float norm = w[i] + u * across[i] + u * u * own[i];
-        y[i - row0] *= norm > 0 ? m[i] / sqrtf(norm) : 0;
-    }
-}
-
 /* The pair's part of rows [row0, row1) for the rows picked of a run. */
 static void add_pair(const px_decoder *d, const px_lora *l, const share *of, const px_picked *rows,
                      const px_run *run, float *y, int64_t stride, int64_t row0, int64_t row1)
@@ -328,8 +317,8 @@ static void add_pair(const px_decoder *d, const px_lora *l, const share *of, con
             const float *h = d->lora.data + i * d->lora.stride + of->at;
             float *to = y + place * stride + (row - row0);
             add_rows(d, l, h, to, row, end);
-            if (l->dora)
-                scale_rows(l, of->scale, to, row, end);
+            for (int64_t r = row; l->dora && r < end; r++)
+                to[r - row] *= px_lora_gain(l, of->scale, r);
         }
     }
 }

@@ -65,16 +65,42 @@ static pith_status tell(job *j)
     return PITH_OK;
 }
 
+/* Types where there is no mixture. */
+static void keep_types(job *j)
+{
+    const px_quantize_options *o = j->options;
+    for (int64_t i = 0; i < j->source->n_tensors; i++) {
+        const px_tensor *t = &j->source->tensors[i];
+        const bool edited = o->edit && o->edited[i];
+        j->types[i] = edited && !is_float(t->dtype)          ? PX_F16
+                      : is_float(t->dtype) && t->n_dims == 1 ? PX_F32
+                                                             : t->dtype;
+        j->notes[i] = j->types[i] == t->dtype ? PX_TYPE_AS_PLANNED : PX_TYPE_ASKED;
+    }
+}
+
+static uint32_t file_type(const px_source *source, const px_mixture *mixture)
+{
+    int64_t type = PX_FILE_TYPE_F16;
+    if (mixture)
+        return px_mixture_file_type(mixture);
+    (void)px_source_get_int(source, "general.file_type", false, 0, UINT32_MAX, &type, NULL);
+    return (uint32_t)type;
+}
+
 static pith_status write_file(job *j, const px_mixture *mixture, const char *path)
 {
     const px_quantize_options *o = j->options;
     px_kern kern;
     px_stream stream = {.source = j->source,
                         .kern = &kern,
-                        .doing = "quantizing",
+                        .doing = o->edit ? "merging" : "quantizing",
                         .types = j->types,
                         .importance = j->importance,
-                        .file_type = px_mixture_file_type(mixture),
+                        .file_type = file_type(j->source, mixture),
+                        .edit = o->edit,
+                        .edit_user = o->edit_user,
+                        .edited = o->edited,
                         .set_metas = o->set_metas,
                         .metas_user = o->metas_user,
                         .progress = o->progress,
@@ -98,9 +124,12 @@ pith_status px_quantize(const px_source *source, const char *out_path, const px_
     j.types = px_malloc(n, sizeof *j.types);
     j.notes = px_malloc(n, sizeof *j.notes);
     j.importance = px_malloc(n, sizeof *j.importance);
-    pith_status status = j.types && j.notes && j.importance
-                             ? px_mixture_plan(mixture, source, &o, j.types, j.notes, err)
-                             : px_fail_memory(err, "a plan of tensors");
+    pith_status status =
+        j.types && j.notes && j.importance ? PITH_OK : px_fail_memory(err, "a plan of tensors");
+    if (status == PITH_OK && mixture)
+        status = px_mixture_plan(mixture, source, &o, j.types, j.notes, err);
+    else if (status == PITH_OK)
+        keep_types(&j);
     if (status == PITH_OK)
         status = find_importance(&j);
     if (status == PITH_OK)

@@ -22,10 +22,13 @@ typedef struct px_tensor_plan {
 typedef int (*px_tensor_plan_fn)(void *user, const px_tensor_plan *plan);
 
 typedef struct px_quantize_options {
-    px_mixture_options mixture;  // has_importance is set here
-    const px_imatrix *imatrix;   // or NULL
-    px_cpu_level level;          // of kernels
-    int n_threads;               // 0: the physical cores
+    px_mixture_options mixture; // has_importance is set here
+    const px_imatrix *imatrix;  // or NULL
+    px_cpu_level level;         // of kernels
+    int n_threads;              // 0: the physical cores
+    px_stream_edit_fn edit;     // or NULL
+    void *edit_user;
+    const bool *edited;          // [n_tensors], where there is edit
     px_stream_meta_fn set_metas; // or NULL
     void *metas_user;
     px_tensor_plan_fn on_tensor; // or NULL
@@ -39,8 +42,9 @@ typedef struct px_quantized {
     int64_t n_fallback, n_requantized, n_importance;
 } px_quantized;
 
-/* out_path NULL: plans only. Errors: as px_mixture_plan and px_stream_write; MISMATCH (the
- * importance matrix is of another model); CANCELLED. */
+/* mixture NULL: tensors keep their types, but those that are edited and hold no floats become f16,
+ * and vectors f32. out_path NULL: plans only. Errors: as px_mixture_plan and px_stream_write;
+ * MISMATCH (the importance matrix is of another model); CANCELLED. */
 pith_status px_quantize(const px_source *source, const char *out_path, const px_mixture *mixture,
                         const px_quantize_options *options, px_quantized *result, pith_error *err);
 

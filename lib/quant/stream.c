@@ -30,6 +30,8 @@ typedef struct work {
     int64_t first;           // of the batch
     int64_t row, rows;       // values of a row; rows that the fix reorders
     float offset;            // of NF4
+    px_stream_edit_fn edit;  // NULL: the values stay
+    void *edit_user;
 } work;
 
 typedef struct job {
@@ -109,6 +111,8 @@ static void decode(const work *k, int64_t at, int64_t n, float *values)
     const px_dtype_info *info = px_dtype_get((uint32_t)k->t->dtype);
     size_t offset = (size_t)(at / info->block_elements) * (size_t)info->block_bytes;
     k->decode(k->t->data + offset, values, n);
+    if (k->edit && n > 0)
+        k->edit(k->edit_user, k->t, at, n, values);
 }
 
 /* n values of the output from `at` on, in f32. */
@@ -312,10 +316,12 @@ static pith_status put_tensor(job *j, int64_t i)
                    .decode = slot >= 0 ? s->kern->decode[slot] : NULL,
                    .importance = s->importance ? s->importance[i] : NULL,
                    .n = count(t),
-                   .rows = t->ne[t->n_dims - 1]};
+                   .rows = t->ne[t->n_dims - 1],
+                   .edit = s->edit && s->edited[i] ? s->edit : NULL,
+                   .edit_user = s->edit_user};
     j->at.row = j->at.n / (j->at.rows > 0 ? j->at.rows : 1); // a bias has rows of one element
     /* Floats are looked at even where they stay what they are: nothing damaged goes on. */
-    if (t->dtype == j->at.to && t->fix == PX_FIX_NONE && !is_float(t->dtype))
+    if (t->dtype == j->at.to && t->fix == PX_FIX_NONE && !is_float(t->dtype) && !j->at.edit)
         return copy_tensor(j);
     if (!j->at.decode || px_kern_slot(j->at.to) < 0)
         return px_fail(j->err, PITH_E_UNSUPPORTED,

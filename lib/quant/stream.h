@@ -22,6 +22,11 @@ enum { PX_STREAM_PIECE = 1 << 14 }; // values: the group of NF4, a multiple of e
 /* Sets further metadata; called after the source's own. */
 typedef pith_status (*px_stream_meta_fn)(void *user, px_gguf_writer *w, pith_error *err);
 
+/* Changes n values of a source's tensor from element `at` on, in the order in which the source has
+ * them, before anything else is done with them. Called by many threads at once. */
+typedef void (*px_stream_edit_fn)(void *user, const px_tensor *tensor, int64_t at, int64_t n,
+                                  float *values);
+
 typedef struct px_stream {
     const px_source *source;
     const char *doing;     // "converting": stands in messages
@@ -31,6 +36,9 @@ typedef struct px_stream {
     uint32_t file_type; // general.file_type
     px_pool *pool;
     const px_kern *kern;
+    px_stream_edit_fn edit; // or NULL
+    void *edit_user;
+    const bool *edited;          // [n_tensors] which tensors edit changes
     px_stream_meta_fn set_metas; // or NULL
     void *metas_user;
     pith_progress_fn progress; // bytes of tensors written, and of all; or NULL

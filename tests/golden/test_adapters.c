@@ -1,8 +1,10 @@
 /*
  * LoRA adapters of the tiny models against PEFT, through the door: from GGUF files
  * (adapters/expect.txt) and from the folders that PEFT saved (adapters/peft.txt: rsLoRA, DoRA,
- * patterns, fused matrices, embeddings), on models opened as folders and as GGUF files, at each
- * level of kernels; several adapters on one session; sessions of different adapters in one step.
+ * patterns, fused matrices, embeddings), and against llama.cpp, which had them from files that pith
+ * wrote (adapters/written.txt, made by check_written.py), on models opened as folders and as GGUF
+ * files, at each level of kernels; several adapters on one session; sessions of different adapters
+ * in one step.
  *
  * Bounds are those of test_models.c, relative to the largest logit of a row.
  */
@@ -19,7 +21,8 @@
 enum {
     N_GGUF = 11,
     N_PEFT = 9,
-    MOST_CASES = N_GGUF + N_PEFT,
+    N_WRITTEN = 6,
+    MOST_CASES = N_GGUF + N_PEFT + N_WRITTEN,
     MOST_TOKENS = 32,
     MOST_VOCAB = 128,
     KEEP = 3,
@@ -96,6 +99,9 @@ static int set_up(void **state)
     if (N_ENTRIES != N_GGUF)
         return -1;
     read_entries("peft.txt");
+    if (N_ENTRIES != N_GGUF + N_PEFT)
+        return -1;
+    read_entries("written.txt");
     return N_ENTRIES == MOST_CASES ? 0 : -1;
 }
 

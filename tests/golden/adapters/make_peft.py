@@ -41,7 +41,7 @@ ADAPTERS = [
         dict(
             r=4,
             lora_alpha=8,
-            target_modules=SPLIT + ["lm_head"],
+            target_modules=SPLIT,
             rank_pattern={"down_proj": 7, "layers.0.self_attn.q_proj": 2},
             alpha_pattern={r"layers\.\d+\.mlp\.(up|gate)_proj": 3, "^model.layers.1.self_attn.v_proj": 20},
         ),
