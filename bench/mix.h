@@ -56,7 +56,8 @@ void mix_hear(mix *m, int client);
 void mix_end(mix *m, int client);
 
 /* Nobody is starved: every client has at least half of the tokens that the median client has, and
- * no first piece took more than 3 times the median of prompts of that size. */
+ * no first piece took more than 3 times the median of prompts of that size, unless it came before
+ * half of all first pieces did (a size that is nearly always served at once has a tiny median). */
 bool mix_is_fair(const mix *m);
 
 /* The p-th part of the sorted gaps, in seconds. */
