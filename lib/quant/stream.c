@@ -40,7 +40,7 @@ typedef struct job {
     float *values; // [members, PIECE]
     uint8_t *out;  // [BATCH, PIECE] in at most 4 bytes each
     work at;
-    double sums[BATCH]; // NF4: of the largest magnitudes of blocks
+    float *absmax;      // NF4: the largest magnitudes of blocks, while the offset is looked for
     int64_t bad[BATCH]; // place in the piece of a value that cannot be, or -1
     float bad_value[BATCH];
     uint64_t done, total; // bytes of tensors
@@ -238,38 +238,31 @@ static pith_status check_batch(const job *j, int64_t n_pieces)
     return PITH_OK;
 }
 
-static void sum_piece(void *ctx, int64_t chunk, int member)
+static void measure_piece(void *ctx, int64_t chunk, int member)
 {
     job *j = ctx;
     const int64_t piece = j->at.first + chunk, n = piece_size(&j->at, piece);
     float *values = j->values + (size_t)member * PIECE;
     gather(&j->at, piece * PIECE, n, values);
-    double sum = 0;
-    for (int64_t b = 0; b < n; b += NF4_BLOCK) {
-        float most = 0;
-        for (int64_t i = b; i < b + NF4_BLOCK; i++)
-            most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
-        sum += (double)most;
-    }
-    j->sums[chunk] = sum;
+    px_nf4_absmax(values, j->absmax + piece * (PIECE / NF4_BLOCK), n);
 }
 
 /* NF4's offset: the mean of the largest magnitudes of all blocks of the tensor, in a pass of its
  * own. */
 static pith_status find_offset(job *j, int64_t n_pieces)
 {
-    double sum = 0;
-    for (j->at.first = 0; j->at.first < n_pieces; j->at.first += BATCH) {
+    pith_status status = PITH_OK;
+    j->absmax = px_malloc((size_t)(j->at.n / NF4_BLOCK + 1), sizeof *j->absmax);
+    if (!j->absmax)
+        return px_fail_memory(j->err, "the scales of a tensor");
+    for (j->at.first = 0; j->at.first < n_pieces && status == PITH_OK; j->at.first += BATCH) {
         const int64_t left = n_pieces - j->at.first, n = left < BATCH ? left : BATCH;
-        px_pool_for(j->s->pool, n, sum_piece, j);
-        for (int64_t i = 0; i < n; i++)
-            sum += j->sums[i];
-        pith_status status = say_progress(j, 0);
-        if (status != PITH_OK)
-            return status;
+        px_pool_for(j->s->pool, n, measure_piece, j);
+        status = say_progress(j, 0);
     }
-    j->at.offset = (float)(sum * NF4_BLOCK / (double)j->at.n);
-    return PITH_OK;
+    j->at.offset = px_nf4_mean(j->absmax, j->at.n / NF4_BLOCK);
+    px_free(j->absmax);
+    return status;
 }
 
 static pith_status encode_tensor(job *j)

@@ -4,7 +4,8 @@
  *
  * Tensors are cut into pieces of PX_STREAM_PIECE values, whatever their rows; the pool decodes and
  * encodes a batch of pieces, then they are written in order. Memory: a few MiB of buffers for any
- * model. The bytes do not depend on the number of threads. Runs on the pool's owner.
+ * model, and for NF4 a sixteenth of a byte for each value of a tensor. The bytes do not depend on
+ * the number of threads. Runs on the pool's owner.
  */
 #ifndef PX_QUANT_STREAM_H
 #define PX_QUANT_STREAM_H

@@ -97,13 +97,97 @@ void px_nf4_encode_offset(const float *restrict in, void *restrict blocks, int64
     }
 }
 
+void px_nf4_absmax(const float *restrict in, void *restrict absmax, int64_t n)
+{
+    uint8_t *out = absmax;
+    for (int64_t i = 0; i < n / BLOCK; i++)
+        px_store_f32(out + 4 * i, absmax_of(in + i * BLOCK));
+}
+
+/* ---- the mean */
+
+enum { LANES = 8, ROWS = 4, LEVELS = 4 };
+
+/* A value of each lane of each row. */
+typedef struct sums {
+    float at[ROWS][LANES];
+} sums;
+
+static void add(sums *to, const sums *from)
+{
+    for (int r = 0; r < ROWS; r++)
+        for (int k = 0; k < LANES; k++)
+            to->at[r][k] += from->at[r][k];
+}
+
+/* x: f32 that need no alignment. */
+static void add_values(sums *to, const uint8_t *x, int lanes)
+{
+    for (int r = 0; r < ROWS; r++)
+        for (int k = 0; k < lanes; k++)
+            to->at[r][k] += px_load_f32(x + 4 * (r * lanes + k));
+}
+
+/* k of 2^k: steps before a level is emptied into the next. */
+static int level_bits(int64_t size)
+{
+    int log = 0;
+    while ((int64_t)1 << log < size)
+        log++;
+    return log / LEVELS > 4 ? log / LEVELS : 4;
+}
+
+/* `size` steps of ROWS times `lanes` values. */
+static sums sum_levels(const uint8_t *x, int64_t size, int lanes)
+{
+    const int64_t bytes = (int64_t)ROWS * lanes * 4; // of a step
+    const int bits = level_bits(size);
+    const int64_t step = (int64_t)1 << bits, mask = step - 1;
+    sums level[LEVELS] = {0};
+    int64_t i = 0;
+    while (i + step <= size) {
+        for (int64_t end = i + step; i < end; i++)
+            add_values(&level[0], x + i * bytes, lanes);
+        for (int l = 1; l < LEVELS; l++) {
+            add(&level[l], &level[l - 1]);
+            level[l - 1] = (sums){0};
+            if (i & (mask << (l * bits)))
+                break;
+        }
+    }
+    for (; i < size; i++)
+        add_values(&level[0], x + i * bytes, lanes);
+    for (int l = 1; l < LEVELS; l++)
+        add(&level[0], &level[l]);
+    return level[0];
+}
+
+float px_nf4_mean(const void *absmax, int64_t n)
+{
+    const uint8_t *x = absmax;
+    const int lanes = n < LANES ? 1 : LANES;
+    const int64_t vectors = n / lanes, size = vectors / ROWS;
+    sums s = sum_levels(x, size, lanes);
+    for (int64_t v = size * ROWS; v < vectors; v++)
+        for (int k = 0; k < lanes; k++)
+            s.at[0][k] += px_load_f32(x + 4 * (v * lanes + k));
+    for (int r = 1; r < ROWS; r++)
+        for (int k = 0; k < lanes; k++)
+            s.at[0][k] += s.at[r][k];
+    float total = 0;
+    for (int64_t i = vectors * lanes; i < n; i++)
+        total += px_load_f32(x + 4 * i);
+    for (int k = 0; k < lanes; k++)
+        total += s.at[0][k];
+    return n > 0 ? total / (float)n : 0;
+}
+
 void px_nf4_encode_tensor(const float *restrict in, void *restrict blocks, int64_t n)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i += BLOCK)
-        sum += (double)absmax_of(in + i);
-    const float offset = n > 0 ? (float)(sum / (double)(n / BLOCK)) : 0.0f;
-    px_nf4_encode_offset(in, blocks, n, offset);
+    /* Each block's scale, where the codes will go in the end. */
+    const int64_t n_blocks = n / BLOCK;
+    px_nf4_absmax(in, blocks, n);
+    px_nf4_encode_offset(in, blocks, n, px_nf4_mean(blocks, n_blocks));
 }
 
 /* Importance has no say: the codes are those of bitsandbytes. */
