@@ -103,6 +103,12 @@ typedef enum serve_format {
 
 enum { SERVE_MAX_STOPS = 64, SERVE_MAX_BIAS = 4096, SERVE_MAX_N = 64, SERVE_MAX_INPUTS = 2048 };
 
+/* An adapter of the model by its place among them, and its scale for one request. */
+typedef struct serve_lora {
+    int32_t id;
+    float scale;
+} serve_lora;
+
 typedef struct serve_request {
     serve_kind kind;
     px_str model; // as the client wrote it, zero byte behind it; "" where there was none
@@ -144,6 +150,8 @@ typedef struct serve_request {
     int n_stops;
     pith_logit_bias *bias;
     int n_bias;
+    serve_lora *loras; // NULL: those that the model's name stands for
+    int n_loras;
     bool ignore_end;
     bool logprobs;
     int n_top;

@@ -58,6 +58,32 @@ static bool answer_model(serve_call *call, serve_answer *answer, serve_problem *
                         PX_STR_ARG(call->rest));
 }
 
+/* The adapters of an entry, each with the number that a request's 'lora' names it by. */
+static void put_adapters(void *user, serve_model *m)
+{
+    listing *l = user;
+    for (int i = 0; i < m->n_adapters; i++) {
+        const serve_adapter *a = &m->adapters[i];
+        px_buf_printf(l->out, "%s{\"id\":%d,\"path\":", l->n++ > 0 ? "," : "", i);
+        serve_put_text(l->out, a->path);
+        px_buf_printf(l->out, ",\"scale\":%d,\"name\":", a->name ? 0 : 1);
+        serve_put_text(l->out, a->name ? a->name : "");
+        px_buf_puts(l->out, ",\"model\":");
+        serve_put_text(l->out, m->name);
+        px_buf_putc(l->out, '}');
+    }
+}
+
+static bool answer_adapters(serve_call *call, serve_answer *answer, serve_problem *problem)
+{
+    listing l = {.out = &answer->body};
+    (void)problem;
+    px_buf_putc(&answer->body, '[');
+    serve_models_visit(call->server->models, put_adapters, &l);
+    px_buf_putc(&answer->body, ']');
+    return true;
+}
+
 #define RERANK(where)                                                     \
     {                                                                     \
         .method = "POST", .path = where, .dialect = &serve_openai_rerank, \
@@ -113,6 +139,10 @@ const serve_route *serve_routes_openai(int *n)
          .path = "/v1/models/*",
          .dialect = &serve_openai_chat,
          .answer = answer_model},
+        {.method = "GET",
+         .path = "/lora-adapters",
+         .dialect = &serve_openai_chat,
+         .answer = answer_adapters},
     };
     *n = sizeof ROUTES / sizeof ROUTES[0];
     return ROUTES;

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,42 @@ static bool get_bias(serve_job *job, px_json body, serve_problem *problem)
     return true;
 }
 
+/* llama-server's [{"id": 0, "scale": 0.5}]: exactly these adapters. */
+static bool get_loras(serve_job *job, px_json body, serve_problem *problem)
+{
+    serve_request *r = &job->request;
+    px_json v = px_json_find(body, "lora");
+    px_json_type type = px_json_type_of(v);
+    if (type == PX_JSON_NONE || type == PX_JSON_NULL)
+        return true;
+    if (type != PX_JSON_ARRAY || px_json_count(v) > SERVE_MAX_ADAPTERS)
+        return serve_refuse(problem, 400, "lora",
+                            "'lora' is %s, expected an array of at most %d objects with 'id' and "
+                            "'scale'",
+                            px_json_type_name(type), SERVE_MAX_ADAPTERS);
+    r->loras = PX_ZNEW(&job->arena, serve_lora, SERVE_MAX_ADAPTERS);
+    if (!r->loras)
+        return serve_refuse_memory(problem);
+    px_json_walk walk = px_json_each(v);
+    for (px_json item; px_json_next(&walk, NULL, &item);) {
+        int64_t id = -1;
+        double scale = 1;
+        bool good = px_json_get_int(px_json_find(item, "id"), &id) && id >= 0 && id <= INT32_MAX;
+        px_json x = px_json_find(item, "scale");
+        if (px_json_type_of(x) != PX_JSON_NONE)
+            good = good && px_json_get_double(x, &scale) && fabs(scale) <= 1000;
+        for (int i = 0; good && i < r->n_loras; i++)
+            good = r->loras[i].id != id;
+        if (!good)
+            return serve_refuse(problem, 400, "lora",
+                                "'lora' has %.*s, expected {\"id\": 0, \"scale\": 1}, each id once "
+                                "and scales from -1000 to 1000",
+                                PX_STR_ARG(serve_slice(item)));
+        r->loras[r->n_loras++] = (serve_lora){(int32_t)id, (float)scale};
+    }
+    return true;
+}
+
 static bool get_seed(serve_job *job, px_json body, serve_problem *problem)
 {
     int64_t seed = -1;
@@ -125,7 +162,7 @@ bool serve_openai_sampling(serve_job *job, px_json body, serve_problem *problem)
               serve_get_real(body, "t_max_predict_ms", 0, 1e9, &most_ms, problem) &&
               serve_get_keep_alive(job, body, "keep_alive", problem) &&
               get_seed(job, body, problem) && get_samplers(job, body, problem) &&
-              get_bias(job, body, problem);
+              get_bias(job, body, problem) && get_loras(job, body, problem);
     r->n = (int)n;
     r->n_keep = keep > 0 ? (int32_t)keep : 0;
     r->deadline = most_ms / 1e3;

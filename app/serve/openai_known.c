@@ -2,12 +2,13 @@
  * llama-server and vLLM. See known.h. */
 #include "serve/openai.h"
 
-#define SAMPLING                                                                                  \
-    " model n max_tokens min_tokens stop stream ignore_eos seed samplers logit_bias temperature " \
-    "top_k top_p min_p typical_p repeat_penalty repetition_penalty repeat_last_n "                \
-    "frequency_penalty presence_penalty xtc_probability xtc_threshold dry_multiplier dry_base "   \
-    "dry_allowed_length dry_penalty_last_n mirostat mirostat_tau mirostat_eta min_keep n_keep "   \
-    "t_max_predict_ms timings_per_token keep_alive logprobs grammar json_schema guided_json "     \
+#define SAMPLING                                                                                \
+    " model n max_tokens min_tokens stop stream ignore_eos seed samplers logit_bias lora "      \
+    "temperature "                                                                              \
+    "top_k top_p min_p typical_p repeat_penalty repetition_penalty repeat_last_n "              \
+    "frequency_penalty presence_penalty xtc_probability xtc_threshold dry_multiplier dry_base " \
+    "dry_allowed_length dry_penalty_last_n mirostat mirostat_tau mirostat_eta min_keep n_keep " \
+    "t_max_predict_ms timings_per_token keep_alive logprobs grammar json_schema guided_json "   \
     "guided_regex guided_choice guided_grammar "
 
 /* Of no consequence for the answer: for billing, tracing, caches and schedulers elsewhere; what is
@@ -24,7 +25,6 @@
     {"dynatemp_range", "0", "a temperature that changes is not known here; leave it out"},       \
         {"id_slot", "-1", "there are no slots: prefixes are found by themselves; leave it out"}, \
         {"return_progress", NULL, "it is not known here; leave it out"},                         \
-        {"lora", NULL, "adapters have names of their own here: give one as 'model'"},            \
         {"n_probs", "0", "use 'logprobs' and 'top_logprobs'"},                                   \
         {"prompt_logprobs", NULL, "use 'echo' with 'logprobs' on /v1/completions"},              \
         {"top_n_sigma", "-1", "this sampler is not known here; use 'min_p'"},                    \

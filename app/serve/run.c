@@ -354,6 +354,29 @@ static bool fit(serve_run *run, const serve_input *in, pith_request *q)
     return true;
 }
 
+/* The adapters that a job's sessions use: those that it names by number, or that its model's name
+ * stands for. Errors: ARGUMENT (no such number). */
+static pith_status find_adapters(const serve_job *job, pith_adapter_use uses[SERVE_MAX_ADAPTERS],
+                                 int32_t *n, pith_error *err)
+{
+    const serve_request *r = &job->request;
+    const serve_model *m = job->model;
+    if (!r->loras) {
+        *n = serve_models_adapters(m, r->model.data, uses);
+        return PITH_OK;
+    }
+    for (*n = 0; *n < r->n_loras; ++*n) {
+        const serve_lora *l = &r->loras[*n];
+        if (l->id >= m->n_adapters)
+            return px_fail(err, PITH_E_ARGUMENT,
+                           "'lora' has id %d, but '%s' has %d adapters; GET /lora-adapters lists "
+                           "them",
+                           (int)l->id, m->name, m->n_adapters);
+        uses[*n] = (pith_adapter_use){.adapter = m->adapters[l->id].adapter, .scale = l->scale};
+    }
+    return PITH_OK;
+}
+
 static pith_status open_session(serve_run *run, const serve_run *base, pith_error *err)
 {
     const serve_request *r = &run->job->request;
@@ -364,7 +387,9 @@ static pith_status open_session(serve_run *run, const serve_run *base, pith_erro
     so.overflow = r->overflow == PITH_OVERFLOW_SHIFT ? PITH_OVERFLOW_SHIFT : PITH_OVERFLOW_TRUNCATE;
     so.n_keep = r->n_keep;
     so.adapters = uses;
-    so.n_adapters = serve_models_adapters(run->job->model, r->model.data, uses);
+    pith_status status = find_adapters(run->job, uses, &so.n_adapters, err);
+    if (status != PITH_OK)
+        return status;
     return pith_session_new(run->job->model->engine, &so, &run->session, err);
 }
 
@@ -439,7 +464,8 @@ bool serve_run_rerank(serve_job *job, pith_progress_fn on_tick, void *user)
     float *scores = px_malloc((size_t)n, sizeof *scores);
     pith_status status = documents && scores ? PITH_OK : px_fail_memory(&err, "the documents");
     o.adapters = uses;
-    o.n_adapters = serve_models_adapters(job->model, r->model.data, uses);
+    if (status == PITH_OK)
+        status = find_adapters(job, uses, &o.n_adapters, &err);
     o.instruction = r->instruction.len > 0 ? r->instruction.data : NULL;
     o.instruction_len = r->instruction.len;
     o.truncate = r->truncate_input;

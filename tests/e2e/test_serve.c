@@ -678,13 +678,19 @@ static void an_adapter_has_a_name(void **state)
     const char *args[] = {test_format("base=%s", model), "--adapter",
                           test_format("tuned=%s", adapter), NULL};
     server = test_server_start(args);
-    char *texts[3];
-    for (int i = 0; i < 3; i++) {
+    static const char *const ASKED[] = {"\"base\"",
+                                        "\"tuned\"",
+                                        "\"base\",\"lora\":[{\"id\":0,\"scale\":1}]",
+                                        "\"tuned\",\"lora\":[]",
+                                        "\"base\",\"lora\":[{\"id\":0,\"scale\":-1}]",
+                                        "\"base\""};
+    enum { N = sizeof ASKED / sizeof ASKED[0] };
+    char *texts[N];
+    for (int i = 0; i < N; i++) {
         test_reply r = test_http(
             server.port, "POST", "/v1/completions", NULL,
-            test_format(
-                "{\"model\":\"%s\",\"prompt\":[1,5,9,12],\"temperature\":0,\"max_tokens\":8}",
-                i == 1 ? "tuned" : "base"));
+            test_format("{\"model\":%s,\"prompt\":[1,5,9,12],\"temperature\":0,\"max_tokens\":8}",
+                        ASKED[i]));
         assert_int_equal(r.status, 200);
         char *at = strstr(r.body, "\"text\":"), *end = at ? strstr(at, ",\"index\"") : NULL;
         assert_non_null(end);
@@ -692,8 +698,22 @@ static void an_adapter_has_a_name(void **state)
         memcpy(texts[i], at, (size_t)(end - at));
         test_reply_free(&r);
     }
-    assert_string_equal(texts[0], texts[2]);
     assert_string_not_equal(texts[0], texts[1]);
+    assert_string_equal(texts[1], texts[2]); // by number as by name
+    assert_string_equal(texts[0], texts[3]); // none
+    assert_string_not_equal(texts[1], texts[4]);
+    assert_string_equal(texts[0], texts[5]);
+    expect("POST", "/v1/completions", NULL,
+           "{\"model\":\"base\",\"prompt\":\"x\",\"lora\":[{\"id\":1}]}", 400);
+    expect("POST", "/v1/completions", NULL,
+           "{\"model\":\"base\",\"prompt\":\"x\",\"lora\":[{\"id\":0},{\"id\":0}]}", 400);
+    expect("POST", "/v1/completions", NULL, "{\"model\":\"base\",\"prompt\":\"x\",\"lora\":3}",
+           400);
+    test_reply list = test_http(server.port, "GET", "/lora-adapters", NULL, NULL);
+    assert_int_equal(list.status, 200);
+    assert_non_null(strstr(list.body, "[{\"id\":0,\"path\":"));
+    assert_non_null(strstr(list.body, "\"scale\":0,\"name\":\"tuned\",\"model\":\"base\"}]"));
+    test_reply_free(&list);
     ends_well();
     const char *other = test_shared("models/stories260K.gguf");
     refuses("llama32-all.gguf", other, "--adapter", test_format("a=%s", adapter), "-q");
