@@ -1,37 +1,22 @@
-/*
- * tune: a model learns from a data file: an adapter beside it, or all of its weights as a new
- * model. Checkpoints lie in a folder beside the output; --resume goes on from the last one.
- */
+/* tune: a model learns from a data file: what can be asked of `pith tune`; tune.c does it. */
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/find.h"
 #include "cli/term.h"
+#include "cli/tune.h"
 
 #include <errno.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct tune_args {
     const char *out, *type, *form;
     const char *evaluation, *columns, *kind, *system, *folder, *time;
     int64_t rank, batch, seq, updates, eval_every, patience, save_every, threads, keep;
     bool resume, json, plain, skip_bad, force, keep_all;
+    double hold;
     pith_train_options o;
 } tune_args;
-
-/* What the events of a run leave behind. */
-typedef struct watch {
-    bool json;
-    double told;
-    double first, last; // losses of updates
-    double before, best;
-    int64_t skipped;
-    uint64_t memory;
-    double rate;
-} watch;
 
 /* "90", "30m", "2h", "45s". */
 static pith_status read_time(const char *text, double *seconds, pith_error *err)
@@ -48,185 +33,6 @@ static pith_status read_time(const char *text, double *seconds, pith_error *err)
         return px_fail(err, PITH_E_ARGUMENT, "'%s' is no time, expected 90s, 30m or 2h", text);
     *seconds = n * unit;
     return PITH_OK;
-}
-
-/* ---- events */
-
-static json_t *event_json(const char *what, const pith_train_event *e)
-{
-    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "event", what, "update",
-                     (json_int_t)e->update, "total", (json_int_t)e->total, "epoch", e->epoch,
-                     "loss", isfinite(e->loss) ? e->loss : 0.0, "grad_norm",
-                     isfinite(e->grad_norm) ? e->grad_norm : 0.0, "lr", e->lr, "tokens_per_second",
-                     e->tokens_per_second, "seconds_left", e->seconds_left, "memory_bytes",
-                     (json_int_t)e->memory_bytes);
-}
-
-static void say_update(watch *w, const pith_train_event *e)
-{
-    double now = cli_now();
-    if (w->told > 0 && now - w->told < 1 && e->update < e->total)
-        return;
-    w->told = now;
-    fprintf(stderr, "%lld/%lld  loss %.4f  norm %.3g  lr %.3g  %.0f tokens/s  %.0f s left\n",
-            (long long)e->update, (long long)e->total, e->loss, e->grad_norm, e->lr,
-            e->tokens_per_second, e->seconds_left);
-}
-
-static void say(watch *w, const pith_train_event *e)
-{
-    if (e->kind == PITH_TRAIN_UPDATE)
-        say_update(w, e);
-    else if (e->kind == PITH_TRAIN_EVALUATION && e->update == 0)
-        fprintf(stderr, "before training: evaluation loss %.4f\n", e->loss);
-    else if (e->kind == PITH_TRAIN_EVALUATION)
-        fprintf(stderr, "after update %lld: evaluation loss %.4f%s\n", (long long)e->update,
-                e->loss, e->improved ? ", the best so far" : "");
-    else if (e->kind == PITH_TRAIN_SKIPPED)
-        fprintf(stderr, "update %lld was not applied: loss %g, gradient of length %g\n",
-                (long long)e->update, e->loss, e->grad_norm);
-}
-
-static int on_event(void *user, const pith_train_event *e)
-{
-    static const char *const NAMES[] = {"begin", "update", "evaluation", "saved", "skipped"};
-    watch *w = user;
-    w->memory = e->memory_bytes;
-    w->skipped += e->kind == PITH_TRAIN_SKIPPED;
-    if (e->kind == PITH_TRAIN_UPDATE) {
-        w->first = w->first > 0 ? w->first : e->loss;
-        w->last = e->loss;
-        w->rate = e->tokens_per_second;
-    }
-    if (w->json) {
-        pith_error ignored = {0};
-        cli_print_json(event_json(NAMES[e->kind], e), &ignored);
-        cli_flush(&ignored);
-    } else {
-        say(w, e);
-    }
-    return cli_interrupt_count() > 0;
-}
-
-/* ---- data */
-
-static pith_status read_examples(const tune_args *a, const pith_model *model, const char *path,
-                                 pith_examples **out, pith_error *err)
-{
-    pith_dataset_options o = PITH_INIT(pith_dataset_options);
-    o.columns = a->columns;
-    o.kind = a->kind;
-    o.system = a->system;
-    pith_render_options r = PITH_INIT(pith_render_options);
-    r.most_tokens = a->o.seq;
-    r.plain = a->plain;
-    r.skip_bad = a->skip_bad;
-    pith_render_result got = PITH_INIT(pith_render_result);
-    pith_dataset *dataset = NULL;
-    pith_status st = pith_dataset_open(path, &o, &dataset, err);
-    if (st == PITH_OK)
-        st = pith_examples_read(dataset, model, &r, out, &got, err);
-    pith_dataset_close(dataset);
-    if (st == PITH_OK && got.n_long > 0)
-        cli_warn("%lld examples of '%s' are longer than %d tokens and are left out",
-                 (long long)got.n_long, path, a->o.seq);
-    if (st == PITH_OK && got.n_bad + got.n_nothing + got.n_refused > 0)
-        cli_warn("%lld rows of '%s' give nothing to learn from: pith data check says why",
-                 (long long)(got.n_bad + got.n_nothing + got.n_refused), path);
-    return st;
-}
-
-/* ---- the run */
-
-static pith_status make_folder(const tune_args *a, px_buf *folder, pith_error *err)
-{
-    if (a->folder)
-        px_buf_puts(folder, a->folder);
-    else
-        px_buf_printf(folder, "%s.run", a->out);
-    pith_status st = px_buf_status(folder, "a path", err);
-    if (st == PITH_OK && mkdir(folder->data, 0755) != 0 && errno != EEXIST)
-        return px_fail_errno(err, errno, "cannot make the folder '%s'", folder->data);
-    return st;
-}
-
-static pith_status begin(const tune_args *a, pith_train *train, pith_error *err)
-{
-    bool found = false;
-    pith_train_info info = PITH_INIT(pith_train_info);
-    pith_status st = a->resume ? pith_train_resume(train, &found, err) : PITH_OK;
-    if (st == PITH_OK)
-        st = pith_train_get_info(train, &info, err);
-    if (st != PITH_OK || a->json)
-        return st;
-    char size[32];
-    fprintf(stderr, "%s%lld updates, %lld an epoch; %.3g million values are trained, in %s\n",
-            found ? "goes on; " : "", (long long)info.total, (long long)info.updates_per_epoch,
-            (double)info.n_trained / 1e6, cli_size(info.memory_bytes, size));
-    return PITH_OK;
-}
-
-static pith_status report(const tune_args *a, const watch *w, pith_train *train, pith_error *err)
-{
-    pith_train_info info = PITH_INIT(pith_train_info);
-    pith_status st = pith_train_get_info(train, &info, err);
-    if (st != PITH_OK)
-        return st;
-    bool worse = info.eval_before > 0 && info.eval_best >= info.eval_before;
-    if (a->json)
-        return cli_print_json(
-            json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:b}", "event",
-                      "done", "out", a->out, "updates", (json_int_t)info.updates, "tokens",
-                      (json_int_t)info.tokens, "skipped", (json_int_t)info.skipped, "loss_first",
-                      w->first, "loss_last", w->last, "eval_before", info.eval_before, "eval_best",
-                      info.eval_best, "seconds", info.seconds, "memory_bytes",
-                      (json_int_t)w->memory, "better", !worse),
-            err);
-    char size[32];
-    printf("%s: %lld updates, %lld tokens in %.0f s, at most %s of memory; loss %.4f to %.4f\n",
-           a->out, (long long)info.updates, (long long)info.tokens, info.seconds,
-           cli_size(w->memory, size), w->first, w->last);
-    if (info.eval_before > 0)
-        printf("evaluation loss %.4f before, %.4f after (update %lld)\n", info.eval_before,
-               info.eval_best, (long long)info.best_at);
-    if (worse)
-        cli_warn("training made the model worse on '%s'; do not use the result", a->evaluation);
-    return cli_flush(err);
-}
-
-static pith_status run(tune_args *a, const pith_model *model, const char *data, watch *w,
-                       pith_error *err)
-{
-    pith_examples *examples = NULL, *held = NULL;
-    pith_train *train = NULL;
-    px_buf folder = {0};
-    pith_status st = read_examples(a, model, data, &examples, err);
-    if (st == PITH_OK && a->evaluation)
-        st = read_examples(a, model, a->evaluation, &held, err);
-    if (st == PITH_OK)
-        st = make_folder(a, &folder, err);
-    a->o.folder = folder.data;
-    a->o.on_event = on_event;
-    a->o.user = w;
-    if (st == PITH_OK)
-        st = pith_train_new(model, examples, held, &a->o, &train, err);
-    if (st == PITH_OK)
-        st = begin(a, train, err);
-    cli_interrupt_watch(NULL);
-    if (st == PITH_OK)
-        st = pith_train_run(train, err);
-    if (st == PITH_E_CANCELLED)
-        px_prefix(err, "go on with --resume");
-    bool full = a->o.method && strcmp(a->o.method, "full") == 0;
-    if (st == PITH_OK)
-        st = pith_train_save(train, full ? a->type : a->form, NULL, a->out, err);
-    if (st == PITH_OK)
-        st = report(a, w, train, err);
-    pith_train_free(train);
-    pith_examples_free(examples);
-    pith_examples_free(held);
-    px_buf_clear(&folder);
-    return st;
 }
 
 static pith_status settle(tune_args *a, pith_error *err)
@@ -248,9 +54,33 @@ static pith_status settle(tune_args *a, pith_error *err)
     return a->time ? read_time(a->time, &a->o.max_seconds, err) : PITH_OK;
 }
 
+static cli_tune tune_of(const tune_args *a, const char *model, const char *data)
+{
+    cli_tune t = {.model_name = model,
+                  .data = data,
+                  .out = a->out,
+                  .name = a->folder,
+                  .full = a->o.method && strcmp(a->o.method, "full") == 0,
+                  .resume = a->resume,
+                  .json = a->json,
+                  .train = a->o};
+    t.form = t.full ? a->type : a->form;
+    t.held.evaluation = a->evaluation;
+    t.held.share = a->hold;
+    t.held.dataset = PITH_INIT(pith_dataset_options);
+    t.held.dataset.columns = a->columns;
+    t.held.dataset.kind = a->kind;
+    t.held.dataset.system = a->system;
+    t.held.render = PITH_INIT(pith_render_options);
+    t.held.render.most_tokens = a->o.seq;
+    t.held.render.plain = a->plain;
+    t.held.render.skip_bad = a->skip_bad;
+    return t;
+}
+
 int cli_cmd_tune(int argc, char **argv)
 {
-    tune_args a = {.seq = 512, .o = PITH_INIT(pith_train_options)};
+    tune_args a = {.seq = 512, .hold = 0.05, .o = PITH_INIT(pith_train_options)};
     const cli_option options[] = {
         {CLI_TEXT, "out", 'o', &a.out, "FILE", "the adapter, or with --method full the model", 0, 0,
          NULL},
@@ -271,6 +101,8 @@ int cli_cmd_tune(int argc, char **argv)
         {CLI_HEADING, "data", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_TEXT, "eval", 0, &a.evaluation, "FILE", "evaluation set: the best result is kept", 0,
          0, NULL},
+        {CLI_FLOAT, "hold", 0, &a.hold, "SHARE",
+         "of DATA that is held back for that without --eval (0.05)", 0, 0.9, NULL},
         {CLI_TEXT, "columns", 0, &a.columns, "LIST", "what columns mean: prompt=question,...", 0, 0,
          NULL},
         {CLI_TEXT, "kind", 0, &a.kind, "NAME", "chat, prompt, text, pair or label", 0, 0, NULL},
@@ -301,7 +133,8 @@ int cli_cmd_tune(int argc, char **argv)
         {CLI_SEED, "seed", 's', &a.o.seed, "N", "of order, start and dropout (0)", 0, 0, NULL},
         {CLI_HEADING, "machine", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_FLAG, "resume", 0, &a.resume, NULL, "go on where a run was cut off", 0, 0, NULL},
-        {CLI_TEXT, "run", 0, &a.folder, "FOLDER", "for checkpoints (FILE.run)", 0, 0, NULL},
+        {CLI_TEXT, "run", 0, &a.folder, "NAME", "of the run's folder (FILE without its suffix)", 0,
+         0, NULL},
         {CLI_INT, "save-every", 0, &a.save_every, "N", "updates, beside every 5 minutes", 1, 1e12,
          NULL},
         {CLI_INT, "keep", 0, &a.keep, "N", "layers kept whole: more memory, less time (1)", 1, 1024,
@@ -330,17 +163,16 @@ int cli_cmd_tune(int argc, char **argv)
     };
     cli_words words;
     pith_error err = {0};
-    watch w = {0};
     pith_model *model = NULL;
     int code;
     if (!cli_begin(&spec, argc, argv, &words, &code))
         return code;
-    w.json = a.json;
     pith_status st = settle(&a, &err);
+    cli_tune t = tune_of(&a, words.items[0], words.items[1]);
     if (st == PITH_OK)
         st = cli_model_open(words.items[0], NULL, &model, &err);
     if (st == PITH_OK)
-        st = run(&a, model, words.items[1], &w, &err);
+        st = cli_tune_run(&t, model, &err);
     pith_model_close(model);
     return st == PITH_OK ? 0 : cli_fail(&err);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,21 +66,32 @@ static pith_status make_folders(const char *path, pith_error *err)
     return status;
 }
 
-static pith_status check_place(const char *folder, const char *name, bool resume, pith_error *err)
+/* runs/NAME, then NAME-2 and on: the first that is free, or to resume the last that is there. */
+static pith_status find_place(const char *runs, const char *name, bool resume, char **folder,
+                              pith_error *err)
 {
-    const px_file_kind kind = px_file_kind_of(folder);
-    if (kind == PX_FILE_NONE && resume)
+    char *last = NULL, *next = NULL;
+    bool failed = false;
+    for (int i = 1; !failed && !next; i++) {
+        char numbered[256];
+        snprintf(numbered, sizeof numbered, i == 1 ? "%s" : "%s-%d", name, i);
+        char *path = joined(runs, numbered);
+        failed = !path;
+        if (path && px_file_kind_of(path) == PX_FILE_NONE) {
+            next = path;
+        } else if (path) {
+            free(last);
+            last = path;
+        }
+    }
+    *folder = failed ? NULL : resume ? last : next;
+    free(*folder == last ? next : last);
+    if (failed)
+        return px_fail_memory(err, "a path");
+    if (!*folder)
         return px_fail(err, PITH_E_NOT_FOUND,
-                       "there is no run '%s' to resume: '%s' does not exist; leave out --resume to "
-                       "begin it",
-                       name, folder);
-    if (kind == PX_FILE_FOLDER && !resume)
-        return px_fail(err, PITH_E_ARGUMENT,
-                       "the run '%s' is there already ('%s'); go on with --resume, take another "
-                       "name with --run, or remove the folder",
-                       name, folder);
-    if (kind != PX_FILE_NONE && kind != PX_FILE_FOLDER)
-        return px_fail(err, PITH_E_ARGUMENT, "'%s' is no folder", folder);
+                       "there is no run '%s' to resume in '%s'; leave out --resume to begin it",
+                       name, runs);
     return PITH_OK;
 }
 
@@ -93,9 +105,9 @@ pith_status cli_run_open(const char *home, const char *name, bool resume, cli_ru
                        "beginning with a point",
                        name);
     char *runs = joined(home, "runs"), *log = NULL;
-    cli_run run = {.folder = runs ? joined(runs, name) : NULL, .log = -1};
+    cli_run run = {.log = -1};
     pith_status status =
-        run.folder ? check_place(run.folder, name, resume, err) : px_fail_memory(err, "a path");
+        runs ? find_place(runs, name, resume, &run.folder, err) : px_fail_memory(err, "a path");
     if (status == PITH_OK)
         status = make_folders(run.folder, err);
     if (status == PITH_OK && !(log = joined(run.folder, LOG)))

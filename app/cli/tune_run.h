@@ -24,8 +24,8 @@ typedef struct cli_run {
     int log;      // descriptor, or -1
 } cli_run;
 
-/* Makes home/runs/NAME, or opens it when resume is set. Errors: ARGUMENT (a name that is no file
- * name; the run exists and resume is not set), NOT_FOUND (nothing to resume), IO, DENIED. On
+/* Makes home/runs/NAME, or where that is there NAME-2 and on; with resume opens the last of them.
+ * Errors: ARGUMENT (a name that is no file name), NOT_FOUND (nothing to resume), IO, DENIED. On
  * success *out needs cli_run_close. */
 pith_status cli_run_open(const char *home, const char *name, bool resume, cli_run *out,
                          pith_error *err);

@@ -34,8 +34,6 @@ static void a_run_goes_on_where_its_checkpoint_stands(void **state)
         log_line(&run, "update", i, 5 - i);
     log_line(&run, "evaluation", 4, 2.5);
     cli_run_close(&run);
-    assert_int_equal(cli_run_open(home, "poems", false, &run, &err), PITH_E_ARGUMENT);
-    assert_non_null(strstr(err.text, "--resume"));
 
     // Killed inside a line; the checkpoint is of update 3.
     err = (pith_error){0};
@@ -58,6 +56,14 @@ static void a_run_goes_on_where_its_checkpoint_stands(void **state)
     json_decref(config);
     assert_string_equal(test_read(test_format("%s/runs/poems/config.json", home), NULL),
                         "{\n  \"rank\": 16\n}");
+    cli_run_close(&run);
+
+    // Another run of the name lies beside it, and is the one to resume then.
+    assert_int_equal(cli_run_open(home, "poems", false, &run, &err), PITH_OK);
+    assert_string_equal(run.folder, test_format("%s/runs/poems-2", home));
+    cli_run_close(&run);
+    assert_int_equal(cli_run_open(home, "poems", true, &run, &err), PITH_OK);
+    assert_string_equal(run.folder, test_format("%s/runs/poems-2", home));
     cli_run_close(&run);
 }
 
