@@ -42,16 +42,25 @@ void cli_warn(const char *fmt, ...)
     va_end(args);
 }
 
-pith_status cli_print_json(json_t *value, pith_error *err)
+static pith_status print_json(json_t *value, size_t how, pith_error *err)
 {
     if (!value)
         return px_fail_memory(err, "the JSON report");
-    int bad =
-        json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII * 0 | JSON_REAL_PRECISION(9));
+    int bad = json_dumpf(value, stdout, how | JSON_REAL_PRECISION(9));
     json_decref(value);
     if (bad || putchar('\n') == EOF)
         return px_fail_errno(err, errno, "cannot write to standard output");
     return cli_flush(err);
+}
+
+pith_status cli_print_json(json_t *value, pith_error *err)
+{
+    return print_json(value, JSON_INDENT(2), err);
+}
+
+pith_status cli_print_json_line(json_t *value, pith_error *err)
+{
+    return print_json(value, JSON_COMPACT, err);
 }
 
 pith_status cli_flush(pith_error *err)

@@ -24,6 +24,8 @@ void cli_warn(const char *fmt, ...) PX_PRINTF(1, 2);
 /* Prints a JSON value and a newline to standard output, keys in order of insertion, and drops the
  * reference. */
 pith_status cli_print_json(json_t *value, pith_error *err);
+/* The same on one line, for commands that print an event a line as they go. */
+pith_status cli_print_json_line(json_t *value, pith_error *err);
 
 /* Flushes standard output; a full disk or a closed pipe is IO. Call it before a successful exit. */
 pith_status cli_flush(pith_error *err);

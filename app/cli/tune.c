@@ -189,9 +189,7 @@ static int on_event(void *user, const pith_train_event *e)
     if (e->kind != PITH_TRAIN_BEGIN && e->kind != PITH_TRAIN_SAVED)
         c->status = cli_run_log(&c->run, line, c->err);
     if (c->t->json && c->status == PITH_OK) {
-        c->status = cli_print_json(line, c->err);
-        if (c->status == PITH_OK)
-            c->status = cli_flush(c->err);
+        c->status = cli_print_json_line(line, c->err);
     } else {
         json_decref(line);
     }
@@ -394,7 +392,7 @@ static pith_status tell(const course *c, const pith_train_info *info, pith_error
     const cli_tune *t = c->t;
     char size[32];
     if (t->json)
-        return cli_print_json(
+        return cli_print_json_line(
             json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:o, s:o, s:f, s:I, s:O, "
                       "s:b}",
                       "event", "done", "out", t->out, "run", c->run.folder, "updates",
