@@ -86,12 +86,12 @@ static void a_style_is_learned(void **state)
     json_decref(done);
 
     // The adapter serves: with it the song goes on, without it a story begins.
-    const test_result sung = test_pith(NULL, "run", model, "--raw", "--adapter", out, "-n", "24",
+    const test_result sung = test_pith(NULL, "run", model, "--raw", "--adapter", out, "-n", "64",
                                        "--temp", "0", "Sing of the red", NULL);
     assert_int_equal(sung.exit_code, 0);
     assert_non_null(strstr(sung.out, "la la la."));
     const test_result told =
-        test_pith(NULL, "run", model, "--raw", "-n", "24", "--temp", "0", "Sing of the red", NULL);
+        test_pith(NULL, "run", model, "--raw", "-n", "64", "--temp", "0", "Sing of the red", NULL);
     assert_null(strstr(told.out, "la la"));
 }
 
