@@ -82,20 +82,49 @@ static void check_text(px_check *c)
 
 /* ---- other rows */
 
-static pith_status check_copies(px_check *c, const px_sample *s, pith_error *err)
+/* The line of a row with the same prompt and another answer; 0: none. */
+static pith_status find_other_answer(px_check *c, const px_sample *s, int64_t *line,
+                                     pith_error *err)
 {
     bool is_new;
+    px_str prompt = px_facts_str(&c->facts.prompt);
+    *line = 0;
+    if ((s->kind != PX_DATA_CHAT && s->kind != PX_DATA_PROMPT) || is_blank(prompt))
+        return PITH_OK;
+    uint64_t key = px_facts_hash(prompt);
+    for (int i = 0; i < c->facts.n; i++) // another system message asks for another answer
+        if (c->facts.turns[i].who == PX_WHO_SYSTEM)
+            key ^= px_mix64(px_facts_hash(turn_text(&c->facts, &c->facts.turns[i])));
+    uint64_t answer = px_facts_hash(px_facts_str(&c->facts.answer));
+    int64_t *first = px_map64_put(&c->prompts, key, s->line, &is_new);
+    int64_t *given = first ? px_map64_put(&c->answers, key, (int64_t)answer, &is_new) : NULL;
+    if (!first || !given)
+        return px_fail_memory(err, "the hashes of prompts");
+    if (!is_new && *given != (int64_t)answer)
+        *line = *first;
+    return PITH_OK;
+}
+
+static void check_overlap(px_check *c, uint64_t whole, const px_signature *sign)
+{
+    const int64_t *line = px_map64_find(&c->eval_seen, whole);
+    int64_t near = line ? 0 : px_near_find(&c->eval_near, sign);
+    if (line)
+        px_check_find(c, PX_FIND_OVERLAP, "it is line %lld there", (long long)*line);
+    else if (near > 0)
+        px_check_find(c, PX_FIND_OVERLAP, "it is nearly line %lld there", (long long)near);
+}
+
+/* Copies, near copies and contradictions. Of rows with one prompt and two answers those are near
+ * copies whose answers are most of them; where the prompt is, it says nothing of the answers. */
+static pith_status check_others(px_check *c, const px_sample *s, pith_error *err)
+{
+    bool is_new;
+    int64_t other;
     uint64_t whole = px_facts_whole(&c->facts);
     px_signature sign;
     px_signature_of(px_facts_str(&c->facts.text), &sign);
-    if (px_map64_find(&c->eval_seen, whole)) {
-        px_check_find(c, PX_FIND_OVERLAP, "it is line %lld there",
-                      (long long)*px_map64_find(&c->eval_seen, whole));
-    } else if (c->eval_near.n > 0) {
-        int64_t line = px_near_find(&c->eval_near, &sign);
-        if (line > 0)
-            px_check_find(c, PX_FIND_OVERLAP, "it is nearly line %lld there", (long long)line);
-    }
+    check_overlap(c, whole, &sign);
     int64_t *first = px_map64_put(&c->seen, whole, s->line, &is_new);
     if (!first)
         return px_fail_memory(err, "the hashes of rows");
@@ -103,31 +132,17 @@ static pith_status check_copies(px_check *c, const px_sample *s, pith_error *err
         px_check_find(c, PX_FIND_DUPLICATE, "it is line %lld again", (long long)*first);
         return PITH_OK;
     }
+    pith_status st = find_other_answer(c, s, &other, err);
+    if (st != PITH_OK)
+        return st;
     int64_t near = px_near_find(&c->near, &sign);
-    if (near > 0 && near != s->line)
+    bool small = other > 0 && 5 * c->facts.answer.len < 2 * c->facts.text.len;
+    if (near > 0 && near != s->line && !small)
         px_check_find(c, PX_FIND_NEAR, "it is nearly line %lld", (long long)near);
-    else if (!px_near_add(&c->near, &sign, s->line))
+    else if (other > 0)
+        px_check_find(c, PX_FIND_CONTRADICTION, "line %lld has the same prompt", (long long)other);
+    if (near == 0 && !px_near_add(&c->near, &sign, s->line))
         return px_fail_memory(err, "the signatures of rows");
-    return PITH_OK;
-}
-
-static pith_status check_contradiction(px_check *c, const px_sample *s, pith_error *err)
-{
-    bool is_new;
-    px_str prompt = px_facts_str(&c->facts.prompt);
-    if (s->kind == PX_DATA_PAIR || s->kind == PX_DATA_LABEL || is_blank(prompt))
-        return PITH_OK;
-    uint64_t key = px_facts_hash(prompt);
-    for (int i = 0; i < c->facts.n; i++) // another system message asks for another answer
-        if (c->facts.turns[i].who == PX_WHO_SYSTEM)
-            key ^= px_mix64(px_facts_hash(turn_text(&c->facts, &c->facts.turns[i])));
-    uint64_t answer = px_facts_hash(px_facts_str(&c->facts.answer));
-    int64_t *line = px_map64_put(&c->prompts, key, s->line, &is_new);
-    int64_t *given = line ? px_map64_put(&c->answers, key, (int64_t)answer, &is_new) : NULL;
-    if (!line || !given)
-        return px_fail_memory(err, "the hashes of prompts");
-    if (!is_new && *given != (int64_t)answer && c->row_found[PX_FIND_NEAR] == false)
-        px_check_find(c, PX_FIND_CONTRADICTION, "line %lld has the same prompt", (long long)*line);
     return PITH_OK;
 }
 
@@ -294,9 +309,7 @@ pith_status px_check_sample(px_check *c, const px_sample *s, pith_error *err)
     if (answer.len >= 20 && s->kind != PX_DATA_TEXT && a == px_facts_hash(prompt))
         px_check_find(c, PX_FIND_ECHO, "%s", "");
     note_forms(c, s, row);
-    st = check_copies(c, s, err);
-    if (st == PITH_OK && s->kind != PX_DATA_TEXT)
-        st = check_contradiction(c, s, err);
+    st = check_others(c, s, err);
     if (st == PITH_OK && s->kind != PX_DATA_TEXT)
         st = count_class(c, s, err);
     if (st == PITH_OK && c->renderer)

@@ -72,7 +72,7 @@ static void count_word(const char *word, size_t n, int counts[PX_LANGUAGES])
 px_language px_scan_language(px_str t)
 {
     int scripts[PX_LANGUAGES] = {0}, words[PX_LANGUAGES] = {0}, n_words = 0, latin = 0;
-    size_t from = 0, i = 0, most = t.len < 4000 ? t.len : 4000;
+    size_t from = 0, i = 0, most = t.len < 1000 ? t.len : 1000;
     while (i < most) {
         uint32_t c;
         int bytes = px_utf8_get(t.data + i, t.len - i, &c);
