@@ -13,7 +13,7 @@ typedef struct tune_args {
     const char *out, *type, *form;
     const char *evaluation, *columns, *kind, *system, *folder, *time;
     int64_t rank, batch, seq, updates, eval_every, patience, save_every, threads, keep;
-    bool resume, json, plain, skip_bad, force, keep_all;
+    bool resume, json, plain, skip_bad, force, keep_all, unchecked;
     double hold;
     pith_train_options o;
 } tune_args;
@@ -63,6 +63,7 @@ static cli_tune tune_of(const tune_args *a, const char *model, const char *data)
                   .full = a->o.method && strcmp(a->o.method, "full") == 0,
                   .resume = a->resume,
                   .json = a->json,
+                  .unchecked = a->unchecked,
                   .train = a->o};
     t.form = t.full ? a->type : a->form;
     t.held.evaluation = a->evaluation;
@@ -111,6 +112,8 @@ int cli_cmd_tune(int argc, char **argv)
         {CLI_FLAG, "plain", 0, &a.plain, NULL, "join prompt and completion without the template", 0,
          0, NULL},
         {CLI_FLAG, "skip-bad", 0, &a.skip_bad, NULL, "leave out rows that cannot be read", 0, 0,
+         NULL},
+        {CLI_FLAG, "no-check", 0, &a.unchecked, NULL, "do not look through the data first", 0, 0,
          NULL},
         {CLI_HEADING, "course", 0, NULL, NULL, NULL, 0, 0, NULL},
         {CLI_FLOAT, "lr", 0, &a.o.lr, "X", "learning rate (2e-4; preferences 1e-5; full 3e-4)", 0,

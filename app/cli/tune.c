@@ -2,6 +2,7 @@
 #include "cli/tune.h"
 
 #include "base/file.h"
+#include "cli/data_report.h"
 #include "cli/term.h"
 #include "cli/tune_report.h"
 #include "cli/tune_run.h"
@@ -51,6 +52,71 @@ static void warn_of(const char *path, const pith_render_result *r, int32_t seq)
         cli_warn("%lld of %lld turns of '%s' have no token that ends them: the model may not learn "
                  "to stop",
                  (long long)(r->n_turns - r->n_ends), (long long)r->n_turns, path);
+}
+
+/* Findings that are likely to spoil the result, each a line on standard error. */
+static void tell_findings(const pith_data_report *report)
+{
+    pith_data_finding f = PITH_INIT(pith_data_finding);
+    for (int32_t i = 0; pith_data_report_get(report, i, &f, NULL) == PITH_OK; i++)
+        if (f.severity != PITH_SEVERITY_NOTE)
+            fprintf(stderr, "pith: data: %s, %s: %s. Way out: %s.\n",
+                    f.severity == PITH_SEVERITY_ERROR ? "error" : "warning", f.code, f.sentence,
+                    f.way_out);
+}
+
+static pith_status judge_data(const cli_tune *t, const pith_dataset *set,
+                              const pith_data_report *report, pith_error *err)
+{
+    const int n_errors = cli_data_count(report, PITH_SEVERITY_ERROR);
+    pith_status st = PITH_OK;
+    if (t->json) {
+        json_t *line = cli_data_json(set, report, &(cli_data_show){.findings = true});
+        if (line)
+            json_object_set_new(line, "event", json_string("data"));
+        st = cli_print_json_line(line, err);
+    } else {
+        tell_findings(report);
+    }
+    if (st == PITH_OK && n_errors > 0 && !t->held.render.skip_bad)
+        return px_fail(err, PITH_E_FORMAT,
+                       "'%s' has faults of %d kinds that would spoil the run; pith data check %s "
+                       "--fix CLEAN writes a file without them, --skip-bad leaves those rows out, "
+                       "--no-check does not look",
+                       t->data, n_errors, t->data);
+    return st;
+}
+
+/* What `pith data check` says, before hours go into it. */
+static pith_status check_data(const course *c, pith_error *err)
+{
+    const cli_tune *t = c->t;
+    cli_progress progress;
+    pith_dataset *set = NULL, *eval = NULL;
+    pith_data_report *report = NULL;
+    pith_data_check_options o = PITH_INIT(pith_data_check_options);
+    pith_status st = pith_dataset_open(t->data, &t->held.dataset, &set, err);
+    if (st == PITH_OK && t->held.evaluation)
+        st = pith_dataset_open(t->held.evaluation, &t->held.dataset, &eval, err);
+    if (st == PITH_OK) {
+        o.model = c->model;
+        o.eval = eval;
+        o.most_tokens = t->train.seq;
+        o.plain = t->held.render.plain;
+        o.n_previews = -1;
+        o.rank = t->train.rank;
+        o.progress = cli_progress_step;
+        o.user = &progress;
+        cli_progress_start(&progress, "looking through the data", "B");
+        st = pith_data_check(set, &o, &report, err);
+        cli_progress_end(&progress);
+    }
+    if (st == PITH_OK)
+        st = judge_data(t, set, report, err);
+    pith_data_report_free(report);
+    pith_dataset_close(eval);
+    pith_dataset_close(set);
+    return st;
 }
 
 static pith_status read_data(course *c, pith_error *err)
@@ -446,7 +512,9 @@ pith_status cli_tune_run(const cli_tune *t, const pith_model *model, pith_error 
         .after = json_array(),
         .checks = json_array()};
     json_t *config = config_of(t);
-    pith_status st = read_data(&c, err);
+    pith_status st = t->unchecked ? PITH_OK : check_data(&c, err);
+    if (st == PITH_OK)
+        st = read_data(&c, err);
     if (st == PITH_OK)
         st = open_run(&c, err);
     if (st == PITH_OK)

@@ -17,6 +17,7 @@ typedef struct cli_tune {
     const char *name; // of the run; NULL: from out
     bool full;        // all weights: out is a model
     bool resume, json;
+    bool unchecked; // the data are not looked through first
     cli_held_options held;
     pith_train_options train;
 } cli_tune;
