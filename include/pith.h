@@ -593,8 +593,8 @@ typedef struct pith_adapter_file pith_adapter_file;
 /* Errors: as pith_adapter_open, but for those that need a model. */
 PITH_API pith_status pith_adapter_file_open(const char *path, pith_adapter_file **out,
                                             pith_error *err);
+/* NULL is fine. */
 PITH_API void pith_adapter_file_close(pith_adapter_file *file);
-
 /* Strings are lent and live as long as the file. */
 typedef struct pith_adapter_file_info {
     size_t size;
@@ -612,7 +612,7 @@ typedef struct pith_adapter_file_info {
     int64_t n_values; /* of all A, B and magnitudes */
     double norm; /* Frobenius norm of all changes: the root of the sum of squares of scale B A */
 } pith_adapter_file_info;
-
+/* Fills *out (its size member set by the caller). Errors: ARGUMENT. */
 PITH_API pith_status pith_adapter_file_get_info(const pith_adapter_file *file,
                                                 pith_adapter_file_info *out, pith_error *err);
 
