@@ -63,6 +63,31 @@ static void logits_piece(void *ctx, int64_t piece, int member)
                                                  first + grain < m->rows ? first + grain : m->rows);
 }
 
+/* Packs a row of gradients. Where nothing else reads them (no weight gradient), over themselves: as
+ * f32 they are what they should be; as bf16 each stretch, first copied aside, lands in front of
+ * what is still to come. */
+static void pack_row(const px_tape *t, float *row, int64_t i)
+{
+    enum { STRETCH = 1024 };
+    const px_act_form form = t->net->grad.form;
+    int64_t n = t->net->hp->n_vocab;
+    uint8_t *to = t->head_packed + (size_t)i * t->head_column;
+    if ((const void *)to != (const void *)row) {
+        t->net->kern.pack[form](row, n, n, 0, 1, to, px_tape_column(t, n));
+        return;
+    }
+    if (form == PX_ACT_F32) {
+        memset(row + n, 0, (size_t)(t->logits.stride - n) * sizeof *row);
+        return;
+    }
+    float aside[STRETCH];
+    for (int64_t k = 0; k < n; k += STRETCH) {
+        int64_t len = n - k < STRETCH ? n - k : STRETCH;
+        memcpy(aside, row + k, (size_t)len * sizeof *aside);
+        t->net->kern.pack[form](aside, len, len, 0, 1, to + 2 * k, px_tape_column(t, len));
+    }
+}
+
 static void loss_row(void *ctx, int64_t i, int member)
 {
     (void)member;
@@ -77,9 +102,7 @@ static void loss_row(void *ctx, int64_t i, int member)
         return;
     if (scale == 0) // the loss left the logits as they are
         memset(row, 0, (size_t)hp->n_vocab * sizeof *row);
-    size_t column = px_tape_column(t, hp->n_vocab);
-    t->net->kern.pack[t->net->grad.form](row, hp->n_vocab, hp->n_vocab, 0, 1,
-                                         t->head_packed + (size_t)i * column, column);
+    pack_row(t, row, i);
 }
 
 /* dhidden by columns, and behind them the head's own gradient by rows. */
@@ -95,7 +118,7 @@ static void back_piece(void *ctx, int64_t piece, int member)
                      .k = m->rows,
                      .n = p->n,
                      .data = t->head_packed,
-                     .column_bytes = px_tape_column(t, m->rows)};
+                     .column_bytes = t->head_column};
         px_grad_mul mul = head_mul(t, &dy, &t->dhidden, member);
         t->net->grad.back[px_kern_slot(m->dtype)](
             &mul, first, first + BACK_COLS < m->cols ? first + BACK_COLS : m->cols);

@@ -136,7 +136,12 @@ static void carve_head(px_tape *t, carver *c)
     t->hidden = carve_plane(c, rows, hp->width);
     t->dhidden = carve_plane(c, rows, hp->width);
     t->logits = carve_plane(c, rows, hp->n_vocab);
-    t->head_packed = carve(c, (size_t)rows, px_tape_column(t, hp->n_vocab));
+    t->head_column = px_tape_column(t, hp->n_vocab);
+    t->head_packed = (uint8_t *)t->logits.data;
+    if (t->net->full)
+        t->head_packed = carve(c, (size_t)rows, t->head_column);
+    else
+        t->head_column = (size_t)t->logits.stride * sizeof(float);
     t->row_loss = carve(c, (size_t)rows, sizeof *t->row_loss);
     t->learned = carve(c, (size_t)t->o.max_tokens, sizeof *t->learned);
 }

@@ -68,10 +68,11 @@ struct px_tape {
     px_plane dh;         // [T, most ranks of a group]
     px_plane partial;    // [chunks, widest norm]: full training, of norms
 
-    px_plane hidden;  // [head rows, C]
-    px_plane logits;  // [head rows, V]
-    px_plane dhidden; // [head rows, C]
-    uint8_t *head_packed;
+    px_plane hidden;      // [head rows, C]
+    px_plane logits;      // [head rows, V]
+    px_plane dhidden;     // [head rows, C]
+    uint8_t *head_packed; // [head rows, head_column]: adapters pack logits in place
+    size_t head_column;
     int32_t *learned; // [T] rows
     int32_t n_learned;
     double *row_loss; // [head rows]

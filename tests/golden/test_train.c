@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -323,6 +324,105 @@ static void test_stops_early(void **state)
     close_run(r);
 }
 
+/* As `fill` of tests/golden/train/grads.py. */
+static void fill(float *to, int64_t n, int64_t index, double size)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t h = ((uint64_t)i * 2654435761u + (uint64_t)index * 40503u + 12345u) & 0xffffffffu;
+        h = ((h ^ h >> 15) * 2246822519u) & 0xffffffffu;
+        to[i] = (float)(((double)(h >> 16) / 65536.0 - 0.5) * size);
+    }
+}
+
+static void fill_a(px_net *net, const char *name, int64_t index)
+{
+    for (int32_t i = 0; i < net->params.n_parts; i++) {
+        const px_param *p = &net->params.parts[i];
+        if (p->role == 'a' && strcmp(p->name, name) == 0) {
+            fill(net->params.value + p->at, p->n, index, 0.3);
+            return;
+        }
+    }
+    fail_msg("no A of '%s'", name);
+}
+
+/* A curve of tests/golden/train/curves.py. */
+typedef struct curve {
+    char name[16];
+    double beta, lr, alpha;
+    int rank, n_a, n;
+    char a[64][64];
+    double losses[64];
+} curve;
+
+static bool read_curve(FILE *f, curve *c)
+{
+    char row[256];
+    *c = (curve){0};
+    long at = ftell(f);
+    for (; fgets(row, sizeof row, f); at = ftell(f)) {
+        if (strncmp(row, "curve ", 6) == 0) {
+            if (c->rank > 0)
+                break;
+            assert_int_equal(sscanf(row, "curve %15s %lf %lf %d %lf", c->name, &c->beta, &c->lr,
+                                    &c->rank, &c->alpha),
+                             5);
+        } else if (strncmp(row, "a ", 2) == 0) {
+            assert_in_range(c->n_a, 0, 63);
+            assert_int_equal(sscanf(row, "a %63s", c->a[c->n_a++]), 1);
+        } else {
+            assert_in_range(c->n, 0, 63);
+            assert_int_equal(sscanf(row, "loss %lf", &c->losses[c->n++]), 1);
+        }
+    }
+    fseek(f, at, SEEK_SET);
+    return c->rank > 0;
+}
+
+static void check_curve(const curve *c)
+{
+    pith_error err = {0};
+    wish w = a_wish();
+    w.net.rank = c->rank;
+    w.net.alpha = (float)c->alpha;
+    if (px_cpu_runs(PX_CPU_VNNI, w.net.level))
+        w.net.product_level = PX_CPU_VNNI; // f32
+    w.trainer.lr = c->lr;
+    w.trainer.batch = N_EXAMPLES;
+    w.trainer.max_updates = c->n;
+    if (strcmp(c->name, "dpo") == 0) {
+        w.trainer.objective = PX_OBJECTIVE_DPO;
+        w.trainer.beta = c->beta;
+    }
+    run *r = malloc(sizeof *r);
+    open_run(r, "llama32", &w);
+    for (int i = 0; i < c->n_a; i++)
+        fill_a(r->net, c->a[i], i);
+    runner_ok(px_trainer_run(r->trainer, &err), &err);
+    assert_int_equal(r->n, c->n);
+    for (int i = 0; i < r->n; i++)
+        if (!(fabs(r->losses[i] - c->losses[i]) <= 1e-3))
+            fail_msg("%s, update %d: loss %.7g, expected %.7g", c->name, i, r->losses[i],
+                     c->losses[i]);
+    close_run(r);
+}
+
+/* Losses of 20 updates as PEFT (LoRA) and TRL (DPO) have them. */
+static void test_curves(void **state)
+{
+    (void)state;
+    FILE *f = fopen(test_source("tests/golden/train/curves.txt"), "r");
+    assert_non_null(f);
+    curve c;
+    int n = 0;
+    for (; read_curve(f, &c); n++) {
+        assert_int_equal(c.n, 20);
+        check_curve(&c);
+    }
+    assert_int_equal(n, 2);
+    fclose(f);
+}
+
 static void test_guards(void **state)
 {
     (void)state;
@@ -362,8 +462,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learns_by_heart), cmocka_unit_test(test_threads_and_passes),
         cmocka_unit_test(test_resumes),         cmocka_unit_test(test_preferences),
-        cmocka_unit_test(test_stops_early),     cmocka_unit_test(test_guards),
-        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_curves),          cmocka_unit_test(test_stops_early),
+        cmocka_unit_test(test_guards),          cmocka_unit_test(test_refuses),
     };
     return cmocka_run_group_tests_name("golden-train", tests, NULL, NULL);
 }

@@ -170,4 +170,5 @@ def main():
             lora(spec, "rslora")
 
 
-main()
+if __name__ == "__main__":
+    main()
