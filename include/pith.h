@@ -1640,7 +1640,7 @@ typedef struct pith_train_options {
     double beta1, beta2, eps; /* 0: 0.9, 0.999 (lion: 0.99), 1e-8 */
     double clip;              /* most length of the gradient; 0: 1, negative: any */
     double spike; /* deviations above the mean of the last losses from which an update is not
-                     applied; 0: 8, negative: any */
+                     applied, if its loss is also above all before; 0: 8, negative: any */
     const char *schedule; /* "cosine" (NULL), "linear", "constant", "wsd" */
     double warmup;        /* share of the updates; 0: 0.03, negative: none */
 

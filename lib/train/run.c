@@ -127,7 +127,7 @@ static bool is_spike(const px_trainer *t, double loss)
     for (int i = 0; i < n; i++)
         squares += (s->window[i] - mean) * (s->window[i] - mean);
     double deviation = sqrt(squares / n);
-    return loss > mean + t->o.spike * deviation && loss > 1.5 * mean;
+    return loss > mean + t->o.spike * deviation && loss > s->most;
 }
 
 static pith_status skip(px_trainer *t, double loss, double norm, double lr, pith_error *err)
@@ -174,6 +174,7 @@ static pith_status apply(px_trainer *t, const px_objective_sum *sum, double bega
         s->n_window++;
         if (s->n_window >= 2 * PX_TRAIN_WINDOW)
             s->n_window -= PX_TRAIN_WINDOW;
+        s->most = sum->loss > s->most ? sum->loss : s->most;
         s->skipped_row = 0;
     }
     s->updates++;

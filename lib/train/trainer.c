@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+enum { MOST_BATCH = 8192 }; // units of an update
+
 /* ---- making */
 
 static bool wants_reference(const px_trainer_options *o)
@@ -29,11 +31,12 @@ static pith_status check(const px_trainer_options *o, const px_net *net, const p
         return px_fail(err, PITH_E_UNSUPPORTED,
                        "DPO and KTO compare with the model without its adapter, which full "
                        "training does not keep; use LoRA");
-    if (o->batch < 1 || o->batch > 1 << 20 || !(o->lr > 0) ||
+    if (o->batch < 1 || o->batch > MOST_BATCH || !(o->lr > 0) ||
         !(o->epochs > 0 || o->max_updates > 0))
         return px_fail(err, PITH_E_ARGUMENT,
-                       "a batch of %d, a learning rate of %g and %g epochs, expected more than 0",
-                       o->batch, o->lr, o->epochs);
+                       "a batch of %d, a learning rate of %g and %g epochs, expected more than 0, "
+                       "and a batch of at most %d",
+                       o->batch, o->lr, o->epochs, MOST_BATCH);
     for (int64_t i = 0; i < e->n; i++)
         if (e->all[i].n > o->seq)
             return px_fail(err, PITH_E_ARGUMENT,

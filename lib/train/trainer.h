@@ -29,6 +29,7 @@ typedef struct px_train_state {
     double base, best; // evaluation before the first update, and the best one
     double seconds;
     double window[PX_TRAIN_WINDOW]; // last losses
+    double most;                    // largest loss that was applied
     int32_t n_window, worse;        // evaluations since the best
     int32_t skipped, skipped_row;   // updates not applied; of them in a row
     int32_t has_base, has_best, ended;
@@ -66,7 +67,8 @@ typedef struct px_trainer_options {
     double lr, least; // least: of the end of the schedule
     double warmup;    // share of the updates
     double clip;      // 0: none
-    double spike;     // deviations above the mean of the last losses; 0: none
+    double spike;     // deviations above the mean of the last losses (and above all
+                      // before) from which an update is not applied; 0: none
     double epochs;
     int64_t max_updates; // 0: as epochs say
     double max_seconds;  // 0: none; the schedule is fitted to it after the first updates

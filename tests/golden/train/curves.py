@@ -85,7 +85,7 @@ def sft():
 
 def dpo():
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, PrinterCallback
     from trl import DPOConfig, DPOTrainer
 
     model, names = adapted()
@@ -115,8 +115,10 @@ def dpo():
                        max_grad_norm=1.0, weight_decay=0.0, optim="adamw_torch", report_to=[],
                        use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no",
                        max_length=64, max_prompt_length=32, disable_tqdm=True, logging_strategy="no")
-    Trainer(model=model, ref_model=None, args=config, train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer).train()
+    trainer = Trainer(model=model, ref_model=None, args=config, train_dataset=Dataset.from_list(rows),
+                      processing_class=tokenizer)
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
 
 
 def main():
