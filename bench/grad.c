@@ -6,7 +6,7 @@
  *   bench/grad nt|nn|tn|weight M N K                     products of f32 matrices
  *   bench/grad attend|attend_back TOKENS HEADS HEAD_DIM [WINDOW]
  *   bench/grad norm|silu|gelu|loss ROWS WIDTH
- *   options behind: [--level L] [--threads N] [--ms N]
+ *   options behind: [--level L] [--threads N] [--ms N] [--grain N]
  *
  * Operations of attention count what tokens see, back five products for the forward's two. Rows
  * count no operations: the bytes that they read and write count. One line: best and median time,
@@ -40,7 +40,7 @@ typedef struct bench {
     px_act act;
     float *rows[5]; // [ROWS, WIDTH]
     bool bf16;      // the arithmetic that counts
-    int64_t length, grain;
+    int64_t length, grain, wanted_grain;
     void (*piece)(struct bench *b, void *scratch, int64_t first, int64_t end);
 } bench;
 
@@ -264,7 +264,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: grad forward|back DTYPE ROWS COLS COLUMNS | nt|nn|tn|weight M N K | "
                     "attend|attend_back TOKENS HEADS HEAD_DIM [WINDOW] | norm|silu|gelu|loss ROWS "
-                    "WIDTH [--level L] [--threads N] [--ms N]\n");
+                    "WIDTH [--level L] [--threads N] [--ms N] [--grain N]\n");
     return 2;
 }
 
@@ -291,6 +291,8 @@ static int parse(int argc, char **argv, int i, bench *b, px_cpu_level *level)
             continue;
         if (strcmp(argv[i], "--threads") == 0 && atoi(argv[i + 1]) > 0)
             b->meter.n_threads = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--grain") == 0 && atoi(argv[i + 1]) > 0)
+            b->wanted_grain = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--ms") == 0 && atoi(argv[i + 1]) > 0)
             b->seconds = atoi(argv[i + 1]) * 1e-3;
         else
@@ -334,6 +336,8 @@ int main(int argc, char **argv)
     }
     if (!make(&b, n, weights ? &dtype : NULL))
         return usage();
+    if (b.wanted_grain > 0)
+        b.grain = b.wanted_grain;
     meter_start(&b.meter, level, b.meter.n_threads);
     b.scratch = meter_memory(b.scratch_bytes * (size_t)b.meter.n_threads);
     char what[128];

@@ -20,9 +20,12 @@
 #include <string.h>
 
 enum {
-    ROW_PIECES = 24,             // most of a matrix, forward, unless they would be too short
-    BACK_COLS = PX_GRAD_COLS,    // of a piece, back
-    PAIR_SIDE = 4 * PX_GEMM_ROWS // rows of B or columns of A of a piece of their gradients
+    ROW_PIECES = 24,              // most of a matrix, forward, unless they would be too short
+    BACK_COLS = PX_GRAD_COLS,     // of a piece, back
+    FEW_COLS = 16 * BACK_COLS,    // in which halves of that leave less to wait for at the end
+    PAIR_SIDE = 4 * PX_GEMM_ROWS, // rows of B or columns of A of a piece of their gradients
+    WEIGHT_ROWS = PX_GEMM_ROWS,   // of a piece of dW
+    FEW_ROWS = 8 * WEIGHT_ROWS    // as FEW_COLS
 };
 
 bool px_tape_has_pairs(const px_tape *t, const px_group *g)
@@ -175,6 +178,23 @@ static int64_t grain_of(int64_t rows)
     return (n > 0 ? n : 1) * PX_GRAD_ROWS;
 }
 
+/* Columns of a piece of the input's gradient. */
+static int64_t back_grain(const px_group *g)
+{
+    int64_t block = 1;
+    for (int32_t i = 0; i < g->n; i++) {
+        int64_t its = px_dtype_get((uint32_t)g->modules[i].w.dtype)->block_elements;
+        block = its > block ? its : block;
+    }
+    return g->in < FEW_COLS && block <= BACK_COLS / 2 ? BACK_COLS / 2 : BACK_COLS;
+}
+
+/* Rows of a piece of a whole weight's gradient. */
+static int64_t weight_grain(int64_t rows)
+{
+    return rows < FEW_ROWS ? WEIGHT_ROWS / 2 : WEIGHT_ROWS;
+}
+
 static int64_t pieces_of(int64_t n, int64_t grain)
 {
     return (n + grain - 1) / grain;
@@ -300,7 +320,7 @@ static void pair_input(const px_phase *p, const px_module *m, range k, int membe
 static void input_piece(const px_phase *p, int64_t piece, int member)
 {
     const px_tape *t = p->t;
-    range k = range_of(piece, p->group->in, BACK_COLS);
+    range k = range_of(piece, p->group->in, back_grain(p->group));
     for (int32_t i = 0; i < p->group->n; i++) {
         const px_module *m = &p->group->modules[i];
         px_act x = packed_of(t, p->group, i);
@@ -325,7 +345,7 @@ static void input_piece(const px_phase *p, int64_t piece, int member)
 static int64_t trained_pieces(const px_tape *t, const px_module *m)
 {
     if (t->net->full)
-        return pieces_of(m->w.rows, grain_of(m->w.rows));
+        return pieces_of(m->w.rows, weight_grain(m->w.rows));
     if (!has_pair(t, m))
         return 0;
     return pieces_of(m->w.rows, PAIR_SIDE) + pieces_of(m->w.cols, PAIR_SIDE);
@@ -335,7 +355,7 @@ static int64_t trained_pieces(const px_tape *t, const px_module *m)
 static void weight_piece(const px_phase *p, const px_module *m, int64_t piece, int member)
 {
     const px_tape *t = p->t;
-    range r = range_of(piece, m->w.rows, grain_of(m->w.rows));
+    range r = range_of(piece, m->w.rows, weight_grain(m->w.rows));
     px_gemm g = {.a = p->out->data + m->out,
                  .a_stride = p->out->stride,
                  .b = p->x.data,
@@ -416,7 +436,7 @@ static void trained_piece(const px_phase *p, int64_t piece, int member)
 static void back_piece(void *ctx, int64_t piece, int member)
 {
     const px_phase *p = ctx;
-    int64_t n = p->wants_dx ? pieces_of(p->group->in, BACK_COLS) : 0;
+    int64_t n = p->wants_dx ? pieces_of(p->group->in, back_grain(p->group)) : 0;
     if (piece < n)
         input_piece(p, piece, member);
     else
@@ -425,7 +445,7 @@ static void back_piece(void *ctx, int64_t piece, int member)
 
 void px_tape_product_back(px_phase *p)
 {
-    int64_t n = p->wants_dx ? pieces_of(p->group->in, BACK_COLS) : 0;
+    int64_t n = p->wants_dx ? pieces_of(p->group->in, back_grain(p->group)) : 0;
     for (int32_t i = 0; i < p->group->n; i++)
         n += trained_pieces(p->t, &p->group->modules[i]);
     px_pool_for(p->t->net->pool, n, back_piece, p);

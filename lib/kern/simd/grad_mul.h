@@ -21,9 +21,9 @@
 
 enum {
     STEP = 256, // values decoded at once: the largest block
-    /* forward: GRAD_ROWS rows, runs of PANEL_UNITS units */
+    /* forward: FORWARD_ROWS rows, runs of PANEL_UNITS units */
     FORWARD_PANEL = PANEL_UNITS * PANEL_LANES,
-    FORWARD_ROWS = PX_GRAD_ROWS,
+    FORWARD_ROWS = 128,
     FORWARD_RUN = PANEL_UNITS * UNIT,
     FORWARD_FLOATS = FORWARD_ROWS * PANEL_UNITS,
     /* back: STEP values of k, runs of BACK_UNITS units of rows; panels that do not meet the same
@@ -41,6 +41,20 @@ enum {
 static_assert((int)FORWARD_ROWS % (int)PANEL_LANES == 0, "pieces are whole panels");
 static_assert((int)MUL_FLOATS * 4 <= (int)GRAD_SCRATCH, "products need more scratch");
 
+/* Packed weights from p on, on their way to the second-level cache: rows are too short and too far
+ * apart for the hardware to notice in time. */
+INLINE void fetch_weights(const uint8_t *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
+static size_t bytes_of(const px_grad_mul *m, int64_t n)
+{
+    const px_dtype_info *info = px_dtype_get((uint32_t)m->dtype);
+    return (size_t)(n / info->block_elements * info->block_bytes);
+}
+
 /* ---- forward */
 
 /* Values [k0, k0 + n_k) of VF_N rows, n of them there, to half of a panel. */
@@ -48,13 +62,16 @@ static void unpack_forward(const px_grad_mul *m, px_decode_fn decode, int64_t r,
                            int64_t k0, int64_t n_k, float *out)
 {
     float *rows = (float *)m->scratch + DECODED_AT;
-    const px_dtype_info *info = px_dtype_get((uint32_t)m->dtype);
+    const int64_t here = n < VF_N ? n : VF_N;
     for (int64_t at = 0; at < n_k; at += STEP) {
         const int64_t left = n_k - at < STEP ? n_k - at : STEP;
-        const uint8_t *w = m->w + (size_t)r * m->row_bytes +
-                           (size_t)((k0 + at) / info->block_elements * info->block_bytes);
-        for (int64_t i = 0; i < n && i < VF_N; i++, w += m->row_bytes)
+        const size_t bytes = bytes_of(m, left);
+        const uint8_t *w = m->w + (size_t)r * m->row_bytes + bytes_of(m, k0 + at);
+        for (int64_t i = 0; i < here; i++, w += m->row_bytes) {
+            if (i + VF_N < n)
+                fetch_weights(w + VF_N * m->row_bytes, bytes);
             decode(w, rows + i * DECODED_ROW, left);
+        }
         panel_turn_half((const uint8_t *)rows, DECODED_ROW * sizeof *rows, n, 0, left,
                         out + at / UNIT * PANEL_LANES, panel_load_f32);
     }
@@ -87,11 +104,13 @@ void GRAD(forward)(const px_grad_mul *m, int64_t first, int64_t end)
 static void unpack_back(const px_grad_mul *m, px_decode_fn decode, int64_t r0, int64_t n_r,
                         int64_t k, int64_t n, float *out)
 {
+    enum { AHEAD = 16 }; // rows
     float *rows = (float *)m->scratch + DECODED_AT;
-    const px_dtype_info *info = px_dtype_get((uint32_t)m->dtype);
-    const uint8_t *w =
-        m->w + (size_t)r0 * m->row_bytes + (size_t)(k / info->block_elements * info->block_bytes);
+    const size_t bytes = bytes_of(m, n);
+    const uint8_t *w = m->w + (size_t)r0 * m->row_bytes + bytes_of(m, k);
     for (int64_t r = 0; r < n_r; r += UNIT, w += UNIT * m->row_bytes, out += PANEL_LANES) {
+        for (int64_t i = AHEAD; i < AHEAD + UNIT && r + i < n_r; i++)
+            fetch_weights(w + (size_t)i * m->row_bytes, bytes);
         const bool two = UNIT > 1 && r + 1 < n_r;
         decode(w, rows, n);
         if (two)
