@@ -192,7 +192,9 @@ static int on_event(void *user, const pith_event *e)
 enum { MAX_CLOSE = sizeof((serve_run *)NULL)->close / sizeof(int32_t) };
 
 /* Once the budget of reasoning is spent nothing is left but the tokens of what ends it, one after
- * the other, and only once: a model whose own end is another goes on. */
+ * the other, and only once: a model whose own end is another goes on. A template whose end takes
+ * more than MAX_CLOSE tokens, or none, cannot be held to a budget; a tag spelled byte by byte takes
+ * some ten. */
 static void close_reasoning(serve_run *run, float *logits, int32_t n_vocab, int64_t n)
 {
     pith_str end = pith_reply_open_end(run->reply);

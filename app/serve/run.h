@@ -24,7 +24,7 @@ struct serve_run {
     int n_told;        // log-probabilities that the dialect was told of
     int64_t n_thought; // tokens of reasoning
     int32_t
-        close[16]; // what ends the reasoning, once its budget is spent; from token close_from on
+        close[64]; // what ends the reasoning, once its budget is spent; from token close_from on
     int n_close;
     int64_t close_from;
     pith_speculation speculation;
