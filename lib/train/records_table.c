@@ -130,6 +130,10 @@ static pith_status read_names(px_records *r, pith_error *err)
             st = px_fail(err, PITH_E_FORMAT, "'%s' line 1: found %s in the header", r->path, wrong);
             break;
         }
+        if (cell.failed || r->names.failed) {
+            st = px_fail_memory(err, "the names of columns");
+            break;
+        }
         px_str name = {.data = cell.data ? cell.data : "", .len = cell.len};
         while (name.len > 0 && (name.data[0] == ' ' || name.data[0] == '\t')) {
             name.data++;
@@ -191,7 +195,7 @@ static pith_status read_row(px_records *r, px_record *out, pith_error *err)
     cells c = cells_of(r, out->raw);
     px_buf_reset(&r->json);
     px_buf_putc(&r->json, '{');
-    for (; !c.done && next_cell(&c, &cell, &wrong); n++) {
+    for (; !c.done && !cell.failed && next_cell(&c, &cell, &wrong); n++) {
         const char *text = cell.data ? cell.data : "";
         if (n >= r->n_names)
             continue;

@@ -17,6 +17,8 @@ pith_status px_rewrite_open(px_rewrite *w, const char *path, const px_records *l
 {
     *w = (px_rewrite){.format = px_records_format_of(like)};
     pith_status st = px_out_open(path, &w->out, err);
+    if (st != PITH_OK)
+        return st;
     px_str header = px_records_header(like);
     if (header.len > 0) {
         px_buf_put(&w->pending, header.data, header.len);
@@ -24,7 +26,7 @@ pith_status px_rewrite_open(px_rewrite *w, const char *path, const px_records *l
     }
     if (w->format == PX_RECORDS_JSON)
         px_buf_puts(&w->pending, "[\n");
-    return st;
+    return PITH_OK;
 }
 
 pith_status px_rewrite_put(px_rewrite *w, const px_record *row, pith_error *err)

@@ -369,6 +369,7 @@ static bool with_answer(reader *r, px_sample *s, const px_buf *prompt, px_column
 {
     px_buf turns = {0};
     px_buf_put(&turns, prompt->data ? prompt->data : "", prompt->len);
+    turns.failed |= prompt->failed;
     bool ok = put_answer(r, s, column, &turns, text);
     if (ok)
         *chat = finish(r, &turns);
