@@ -118,34 +118,41 @@ static void end_back(px_phase *p, const px_plane *made, const float *post)
 
 /* ---- ffn */
 
+/* Where the gradient of gate and up goes: over themselves, but DoRA still needs them. */
+static const px_plane *gate_gradient(const px_phase *p)
+{
+    return p->group->dora ? &p->t->dgroup : &p->k->gate_up;
+}
+
 static void gate_chunk(void *ctx, int64_t chunk, int member)
 {
     const px_phase *p = ctx;
     px_tape *t = p->t;
+    const px_plane *out = gate_gradient(p);
     const px_hparams *hp = t->net->hp;
     px_gate_back_fn back =
         hp->activation == PX_ACTIVATION_GELU_TANH ? t->net->grad.gelu_back : t->net->grad.silu_back;
     span s = span_of(t, chunk);
     for (int64_t r = s.first; r < s.end; r++) {
         const float *gate = px_row(&p->k->gate_up, r);
-        float *to = px_row(&t->dgroup, r);
+        float *to = px_row(out, r);
         back(gate, gate + hp->ffn, px_row(&t->dinner, r), to, to + hp->ffn, hp->ffn);
         if (!p->group->dora)
             px_tape_pack_back(t, p->group, to, r);
     }
     if (!p->group->dora)
-        px_tape_pairs_back(p, &t->dgroup, s.first, s.end, member);
+        px_tape_pairs_back(p, out, s.first, s.end, member);
 }
 
-/* The gradient of a group in dgroup, where the rows that made it have not been packed yet. */
-static void finish_group(px_phase *p, const px_plane *made)
+/* The gradient of a group; with DoRA the rows that made it have not been packed yet. */
+static void finish_group(px_phase *p, const px_plane *made, const px_plane *dy)
 {
     px_tape *t = p->t;
-    p->out = &t->dgroup;
+    p->out = dy;
     if (!p->group->dora)
         return;
-    px_tape_magnitudes(p, made, &t->dgroup);
-    block_end e = {.p = p, .dy = &t->dgroup};
+    px_tape_magnitudes(p, made, dy);
+    block_end e = {.p = p, .dy = dy};
     px_pool_for(t->net->pool, px_chunks(t->batch->n), pack_chunk, &e);
 }
 
@@ -308,7 +315,7 @@ static void ffn_back(px_phase *p)
     product_back(p, &p->k->act, &t->dinner, true);
     set_group(p, PX_GROUP_FFN);
     by_tokens(p, gate_chunk);
-    finish_group(p, &p->k->gate_up);
+    finish_group(p, &p->k->gate_up, gate_gradient(p));
     product_back(p, &p->k->normed2, &t->dnorm, true);
     start_back(p, &p->k->mid, p->l->ffn_norm);
 }
@@ -323,7 +330,7 @@ static void attention_back(px_phase *p)
     set_group(p, PX_GROUP_QKV);
     by_tokens(p, unturn_chunk);
     head_norm_grads(p);
-    finish_group(p, &p->k->raw);
+    finish_group(p, &p->k->raw, &t->dgroup);
     /* Nothing is trained below the first layer but the embedding. */
     bool below = p->layer > 0 || t->net->full;
     product_back(p, &p->k->normed, &t->dnorm, below);

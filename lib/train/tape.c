@@ -121,7 +121,7 @@ static void carve_back(px_tape *t, carver *c, const shape *s)
     t->dx = carve_plane(c, n, s->width);
     t->dnorm = carve_plane(c, n, s->width);
     t->dblock = carve_plane(c, n, s->post || s->dora ? s->width : 0);
-    t->dgroup = carve_plane(c, n, most(s->qkv, 2 * s->ffn));
+    t->dgroup = carve_plane(c, n, s->dora ? most(s->qkv, 2 * s->ffn) : s->qkv);
     t->dinner = carve_plane(c, n, most(s->ffn, s->mixed));
     t->dkv = carve_plane(c, n, (int64_t)hp->n_heads * (hp->head_dim + hp->value_dim));
     t->dh = carve_plane(c, n, s->most_h);

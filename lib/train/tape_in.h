@@ -62,7 +62,7 @@ struct px_tape {
     px_plane dx;         // [T, C] gradient of the stream
     px_plane dnorm;      // [T, C] of what norms gave
     px_plane dblock;     // [T, C] of what a block added
-    px_plane dgroup;     // [T, widest of qkv, gate | up]
+    px_plane dgroup;     // [T, qkv]; with DoRA gate | up, too
     px_plane dinner;     // [T, widest of F, H * Dv]
     px_plane dkv;        // [T, H * (D + Dv)]: of each query head
     px_plane dh;         // [T, most ranks of a group]
