@@ -395,17 +395,29 @@ static pith_status check_activation(px_hf *hf)
     return px_hf_unsupported(hf, key, v, "\"silu\"");
 }
 
+/* Weights of bitsandbytes that hf_bnb reads. */
+static bool is_nf4(px_json c)
+{
+    bool four = false;
+    return px_json_is(px_json_find(c, "quant_method"), px_str_of("bitsandbytes")) &&
+           px_json_get_bool(px_json_find(c, "load_in_4bit"), &four) && four &&
+           px_json_is(px_json_find(c, "bnb_4bit_quant_type"), px_str_of("nf4"));
+}
+
 /* What changes the computation in ways that pith does not know. */
 static pith_status check_flags(px_hf *hf)
 {
     px_json quantized = px_json_find(hf->root, "quantization_config");
     px_json text_quantized = px_json_find(hf->config, "quantization_config");
     bool on = false;
-    if (px_json_type_of(quantized) > PX_JSON_NULL || px_json_type_of(text_quantized) > PX_JSON_NULL)
-        return px_fail(hf->err, PITH_E_UNSUPPORTED,
-                       "'%s': 'quantization_config' says that the weights are quantized; use the "
-                       "model's f16 or bf16 folder, or a quantized GGUF file",
-                       hf->config_path);
+    if (!is_nf4(quantized) && (px_json_type_of(quantized) > PX_JSON_NULL ||
+                               px_json_type_of(text_quantized) > PX_JSON_NULL))
+        return px_fail(
+            hf->err, PITH_E_UNSUPPORTED,
+            "'%s': 'quantization_config' says that the weights are quantized (and not to "
+            "NF4 by bitsandbytes); use the model's f16 or bf16 folder, or a quantized GGUF "
+            "file",
+            hf->config_path);
     pith_status status = px_hf_bool(hf, hf->config, "use_bidirectional_attention", false, &on);
     if (status == PITH_OK && on)
         status =

@@ -8,8 +8,7 @@
  * vision part of Gemma 3, an output matrix that config.json says is tied, and rope frequencies that
  * old files store although they follow from the config.
  */
-#include "format/hf.h"
-#include "format/safetensors.h"
+#include "format/hf_bnb.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -200,7 +199,22 @@ static pith_status set_fix(const px_hf *hf, const char *path, const px_st_tensor
     return PITH_OK;
 }
 
-static pith_status take_tensor(px_hf *hf, const found *f)
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const found *)a)->tensor->name, ((const found *)b)->tensor->name);
+}
+
+/* A tensor of any of the files by name: a px_hf_find_fn over the weights. */
+static const px_st_tensor *find_tensor(const void *user, const char *name)
+{
+    const weights *w = user;
+    px_st_tensor wanted = {.name = name};
+    found probe = {.tensor = &wanted};
+    const found *f = bsearch(&probe, w->by_name, (size_t)w->n_all, sizeof probe, by_name);
+    return f ? f->tensor : NULL;
+}
+
+static pith_status take_tensor(px_hf *hf, const weights *w, const found *f)
 {
     const px_st_tensor *from = f->tensor;
     const char *path = hf->state->source.files[f->file];
@@ -208,6 +222,22 @@ static pith_status take_tensor(px_hf *hf, const found *f)
     pith_status status = map_name(hf, path, from->name, name);
     if (status != PITH_OK || name[0] == '\0')
         return status;
+    bool quantized = false;
+    px_tensor whole = {.ne = {1, 1, 1, 1}};
+    if (strcmp(from->dtype_name, "U8") == 0)
+        status = px_hf_bnb_read(hf, path, from, find_tensor, w, &whole, &quantized);
+    if (status != PITH_OK)
+        return status;
+    if (quantized) {
+        px_tensor *t = &hf->tensors[hf->n_tensors];
+        *t = whole;
+        t->name = px_arena_strndup(&hf->state->arena, name, strlen(name));
+        if (!t->name)
+            return px_source_no_room(&hf->state->arena, hf->folder, "the names of tensors",
+                                     hf->err);
+        hf->n_tensors++;
+        return set_fix(hf, path, from, t);
+    }
     if (!from->readable)
         return px_fail(hf->err, PITH_E_UNSUPPORTED,
                        "'%s': tensor '%s' has dtype %s, expected F32, F16 or BF16; use the model's "
@@ -357,11 +387,6 @@ static pith_status no_weights(const px_hf *hf)
 
 /* ---- all tensors of all files */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const found *)a)->tensor->name, ((const found *)b)->tensor->name);
-}
-
 /* Parses each file into parts[i]. */
 static pith_status parse_files(px_hf *hf, weights *w, px_st_file *parts)
 {
@@ -447,7 +472,9 @@ static pith_status take_tensors(px_hf *hf, const weights *w)
     if (!hf->tensors)
         return px_source_no_room(&hf->state->arena, hf->folder, "the list of tensors", hf->err);
     for (int64_t i = 0; i < w->n_all; i++) {
-        pith_status status = take_tensor(hf, &w->all[i]);
+        if (px_hf_bnb_is_part(w->all[i].tensor->name))
+            continue;
+        pith_status status = take_tensor(hf, w, &w->all[i]);
         if (status != PITH_OK)
             return status;
     }

@@ -39,6 +39,18 @@ pith_status px_source_map(px_source_state *state, const char *path, px_map *out,
     return status;
 }
 
+void *px_source_block(px_source_state *state, size_t bytes)
+{
+    void **blocks = px_realloc(state->blocks, (size_t)state->n_blocks + 1, sizeof *state->blocks);
+    if (!blocks)
+        return NULL;
+    state->blocks = blocks;
+    void *block = px_aligned(bytes, 1, 64);
+    if (block)
+        blocks[state->n_blocks++] = block;
+    return block;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     return strcmp((*(const px_meta *const *)a)->key, (*(const px_meta *const *)b)->key);
@@ -199,6 +211,9 @@ void px_source_close(px_source *source)
     for (int32_t i = 0; i < state->n_maps; i++)
         px_map_close(&state->maps[i]);
     px_free(state->maps);
+    for (int32_t i = 0; i < state->n_blocks; i++)
+        px_free(state->blocks[i]);
+    px_free(state->blocks);
     px_arena_clear(&state->arena);
     px_free(state);
 }

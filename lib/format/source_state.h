@@ -16,6 +16,8 @@ typedef struct px_source_state {
     px_map *maps; // [n_maps], each closed with the source
     int32_t n_maps;
     int32_t cap_maps;
+    void **blocks; // [n_blocks] of generated weights, freed with the source
+    int32_t n_blocks;
     const px_meta **by_key;    // [source.n_metas], in order of keys
     const px_tensor **by_name; // [source.n_tensors], in order of names
 } px_source_state;
@@ -30,6 +32,10 @@ pith_status px_source_no_room(const px_arena *arena, const char *path, const cha
 
 /* Maps a file for the life of the source. *out is a copy of the map kept in the state. */
 pith_status px_source_map(px_source_state *state, const char *path, px_map *out, pith_error *err);
+
+/* Memory for weights that are made when the source is opened; freed with it. NULL when there is
+ * none. */
+void *px_source_block(px_source_state *state, size_t bytes);
 
 /* Opens a single GGUF file that lies in memory, which must outlive the source; for fuzzing. */
 pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t n,

@@ -24,7 +24,7 @@ static pith_status choose(const px_source *source, const px_convert_options *opt
 {
     for (int64_t i = 0; i < source->n_tensors; i++) {
         const px_tensor *t = &source->tensors[i];
-        if (!is_float(t->dtype))
+        if (!is_float(t->dtype) && !(source->kind == PX_SOURCE_FOLDER && t->dtype == PX_NF4))
             return px_fail(err, PITH_E_UNSUPPORTED,
                            "'%s': tensor '%s' is %s, expected f32, f16 or bf16: only models of "
                            "floats are converted",

@@ -298,6 +298,18 @@ static pith_status copy_tensor(job *j)
     return status;
 }
 
+/* Rows of packed blocks in the order in which GGUF wants them: blocks move as they are. */
+static pith_status copy_rows(job *j)
+{
+    const work *k = &j->at;
+    const size_t row_bytes = out_bytes(k, k->row);
+    pith_status status = PITH_OK;
+    for (int64_t r = 0; r < k->rows && status == PITH_OK; r++)
+        status =
+            write_out(j, k->t->data + (size_t)source_row(k->t, r, k->rows) * row_bytes, row_bytes);
+    return status;
+}
+
 static pith_status put_tensor(job *j, int64_t i)
 {
     const px_stream *s = j->s;
@@ -316,6 +328,8 @@ static pith_status put_tensor(job *j, int64_t i)
     /* Floats are looked at even where they stay what they are: nothing damaged goes on. */
     if (t->dtype == j->at.to && t->fix == PX_FIX_NONE && !is_float(t->dtype) && !j->at.edit)
         return copy_tensor(j);
+    if (t->dtype == j->at.to && t->fix == PX_FIX_ROPE_PAIRS && !is_float(t->dtype) && !j->at.edit)
+        return copy_rows(j);
     if (!j->at.decode || px_kern_slot(j->at.to) < 0)
         return px_fail(j->err, PITH_E_UNSUPPORTED,
                        "'%s': tensor '%s' is %s, which pith cannot turn into %s", s->source->path,
