@@ -200,18 +200,42 @@ static px_json message_at(const turns *t, int i)
     return message;
 }
 
+/* What the template prints to ask for turn i, behind what stands before it. A template that takes
+ * no conversation of so few turns (none at all, where an answer comes first) is asked behind the
+ * whole one, of which the part behind the last turn is the same; *before is 0 then. */
+static pith_status print_ask(px_renderer *r, const turns *t, int i, px_rendered *ask,
+                             size_t *before, pith_error *err)
+{
+    size_t start;
+    pith_error why = {0};
+    pith_status st = print_first(r, t, i, true, ask, &why);
+    if (st == PITH_E_MEMORY)
+        return px_fail(err, st, "%s", why.text);
+    if (st == PITH_OK) {
+        *before = span_of(ask, -1, &start);
+        return PITH_OK;
+    }
+    st = print_first(r, t, t->n, true, ask, err);
+    if (st != PITH_OK)
+        return st;
+    size_t end = span_of(ask, -1, &start);
+    memmove(ask->text.data, ask->text.data + end, ask->text.len - end);
+    ask->text.len -= end;
+    *before = 0;
+    return PITH_OK;
+}
+
 /* Of a text, the bytes of turn i that are learned: from where the asking for it ends to its own
  * end. false when the asking shows what stands before it otherwise than the text does. */
 static pith_status find_range(px_renderer *r, const turns *t, const px_rendered *text, int i,
                               range *out, bool *agrees, pith_error *err)
 {
     px_rendered ask;
-    size_t start, end, before_start;
-    pith_status st = print_first(r, t, i, true, &ask, err);
+    size_t start, end, before;
+    pith_status st = print_ask(r, t, i, &ask, &before, err);
     if (st != PITH_OK)
         return st;
     end = span_of(text, i, &start);
-    size_t before = span_of(&ask, -1, &before_start);
     if (end == 0) { // no loop prints it: what the asking and the text share is not learned
         start = common(text->text.data, text->text.len, ask.text.data, ask.text.len);
         *agrees = start == ask.text.len;
@@ -237,9 +261,13 @@ static pith_status same_when_last(px_renderer *r, const turns *t, const px_rende
 {
     px_rendered alone;
     size_t start, from;
-    pith_status st = print_first(r, t, i + 1, false, &alone, err);
+    pith_error why = {0};
+    pith_status st = print_first(r, t, i + 1, false, &alone, &why);
+    *same = true; // what the template does not take as an end is never one
+    if (st == PITH_E_MEMORY)
+        return px_fail(err, st, "%s", why.text);
     if (st != PITH_OK)
-        return st;
+        return PITH_OK;
     size_t end = span_of(&alone, i, &from), there = span_of(text, i, &start);
     *same =
         end == there && text->text.len >= end && memcmp(alone.text.data, text->text.data, end) == 0;

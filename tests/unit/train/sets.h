@@ -35,7 +35,7 @@ static pith_model *model;
 /* Words in a turn make it misbehave: @REFUSE, @TWICE (bos), @NOEND, @HIDE, and @THINK, which is
  * shown in the last turn alone. */
 static const char *const sets_template =
-    "{{ bos_token }}{% for m in messages %}"
+    "{{ bos_token }}{% if messages[0].role == 'nobody' %}{% endif %}{% for m in messages %}"
     "{% if '@REFUSE' in m.content %}{{ raise_exception('no such turn') }}{% endif %}"
     "{% if '@TWICE' in m.content %}{{ bos_token }}{% endif %}"
     "{% if not '@HIDE' in m.content %}<{{ m.role }}>\n{{ m.content if loop.last else m.content | "
