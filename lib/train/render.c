@@ -231,7 +231,7 @@ static pith_status find_range(px_renderer *r, const turns *t, const px_rendered 
                               range *out, bool *agrees, pith_error *err)
 {
     px_rendered ask;
-    size_t start, end, before;
+    size_t start, end, before = 0;
     pith_status st = print_ask(r, t, i, &ask, &before, err);
     if (st != PITH_OK)
         return st;
