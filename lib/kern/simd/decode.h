@@ -3,7 +3,8 @@
  * once in a file of each level, after its vec header. Layouts in kern/blocks.h.
  *
  * Codes are taken apart in loops over 16 or 32 bytes that compilers turn into vectors; the file
- * that includes this defines decode_look_up for codebooks of f32 (NF4) before.
+ * that includes this defines decode_look_up for codebooks of f32 (NF4) before, VF_N at once, and
+ * decode_look_up16 for those of bytes.
  */
 #include "kern/blocks.h"
 #include "kern/half.h"
@@ -70,26 +71,63 @@ DECODE_BLOCKS(q4_1, PX_Q4_1)
     decode_nibbles(b->qs, 0, px_load_f16(b->d), -px_load_f16(b->m), out);
 }
 
-INLINE void decode_fives(const uint8_t *restrict qs, uint32_t qh, int bias, float d, float minimum,
-                         float *restrict out)
+/* 16 in each of 8 bytes whose bit of `bits` is set, lowest first. */
+INLINE uint64_t decode_spread(uint8_t bits)
 {
-    int8_t q[32];
+    const uint64_t one = bits * 0x0101010101010101u & 0x8040201008040201u; // a bit a byte
+    return ((one + 0x7f7f7f7f7f7f7f7fu) & 0x8080808080808080u) >> 3;
+}
+
+INLINE void decode_fives(const uint8_t *restrict qs, const uint8_t *restrict qh, int bias, float d,
+                         float minimum, float *restrict out)
+{
+    int8_t q[32], high[32];
+    for (int i = 0; i < 4; i++) {
+        const uint64_t spread = decode_spread(qh[i]);
+        memcpy(high + 8 * i, &spread, sizeof spread);
+    }
     DECODE_WHOLE
     for (int i = 0; i < 16; i++) {
-        q[i] = (int8_t)(((qs[i] & 15) | (int)(qh >> i & 1) << 4) - bias);
-        q[i + 16] = (int8_t)((qs[i] >> 4 | (int)(qh >> (i + 16) & 1) << 4) - bias);
+        q[i] = (int8_t)(((qs[i] & 15) | high[i]) - bias);
+        q[i + 16] = (int8_t)((qs[i] >> 4 | high[i + 16]) - bias);
     }
     decode_codes(q, d, minimum, out, 32);
 }
 
 DECODE_BLOCKS(q5_0, PX_Q5_0)
 {
-    decode_fives(b->qs, px_load32(b->qh), 16, px_load_f16(b->d), 0.0f, out);
+    decode_fives(b->qs, b->qh, 16, px_load_f16(b->d), 0.0f, out);
 }
 
 DECODE_BLOCKS(q5_1, PX_Q5_1)
 {
-    decode_fives(b->qs, px_load32(b->qh), 0, px_load_f16(b->d), -px_load_f16(b->m), out);
+    decode_fives(b->qs, b->qh, 0, px_load_f16(b->d), -px_load_f16(b->m), out);
+}
+
+/* Nibbles that stand for the values of a table. */
+INLINE void decode_table(const uint8_t *restrict qs, const int8_t *restrict table, float d,
+                         float *restrict out)
+{
+    uint8_t index[32];
+    int8_t q[32];
+    DECODE_WHOLE
+    for (int i = 0; i < 16; i++) {
+        index[i] = qs[i] & 15;
+        index[i + 16] = (uint8_t)(qs[i] >> 4);
+    }
+    decode_look_up16(table, index, q);
+    decode_look_up16(table, index + 16, q + 16);
+    decode_codes(q, d, 0.0f, out, 32);
+}
+
+DECODE_BLOCKS(iq4_nl, PX_IQ4_NL)
+{
+    decode_table(b->qs, px_iq4_codes, px_load_f16(b->d), out);
+}
+
+DECODE_BLOCKS(mxfp4, PX_MXFP4)
+{
+    decode_table(b->qs, px_mxfp4_codes, px_mxfp4_scale(b->e), out);
 }
 
 /* ---- super-blocks */
@@ -169,6 +207,15 @@ DECODE_BLOCKS(q6_k, PX_Q6_K)
         for (int t = 0; t < 2; t++)
             decode_codes(q + 16 * t, d * (float)b->scales[s + t], 0.0f, out + 16 * (s + t), 16);
     }
+}
+
+DECODE_BLOCKS(iq4_xs, PX_IQ4_XS)
+{
+    const float d = px_load_f16(b->d);
+    int8_t sc[8];
+    px_iq4_xs_scales(b, sc);
+    for (int s = 0; s < 8; s++)
+        decode_table(b->qs + 16 * s, px_iq4_codes, d * (float)sc[s], out + 32 * s);
 }
 
 /* ---- NF4 */

@@ -39,7 +39,10 @@ void LEVEL(decode_bf16)(const void *restrict blocks, float *restrict out, int64_
     X(PX_Q4_K, q4_k)       \
     X(PX_Q5_K, q5_k)       \
     X(PX_Q6_K, q6_k)       \
-    X(PX_NF4, nf4)
+    X(PX_NF4, nf4)         \
+    X(PX_IQ4_NL, iq4_nl)   \
+    X(PX_MXFP4, mxfp4)     \
+    X(PX_IQ4_XS, iq4_xs)
 #define PX_SIMD_DECLARE(id, name) \
     void LEVEL(decode_##name)(const void *restrict blocks, float *restrict out, int64_t n);
 PX_SIMD_DECODES(PX_SIMD_DECLARE)

@@ -10,4 +10,10 @@ static inline vf decode_look_up(const float *table, const uint8_t *q)
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(at, 28)));
 }
 
+static inline void decode_look_up16(const int8_t *table, const uint8_t *q, int8_t *out)
+{
+    const __m128i all = _mm_loadu_si128((const void *)table);
+    _mm_storeu_si128((void *)out, _mm_shuffle_epi8(all, _mm_loadu_si128((const void *)q)));
+}
+
 #include "kern/simd/decode.h"
