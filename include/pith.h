@@ -208,6 +208,9 @@ typedef struct pith_model_options {
         *template_file; /* a Jinja file to use in place of the model's own template, or NULL */
     const char *template_name; /* one of several named templates of the model ("tool_use"), or NULL
                                   for the default */
+    const void *memory; /* a GGUF file that lies in memory, aligned to 64 bytes, which must stay as
+                           long as the model; path is then a name and no file is opened */
+    uint64_t memory_bytes;
 } pith_model_options;
 
 /* Opens a GGUF file (v2, v3, also split) or a Hugging Face model folder. Weights are mapped, not

@@ -73,12 +73,14 @@ static pith_status gather(report *r, int64_t ctx, const char *kv_type, pith_erro
 {
     r->info = PITH_INIT(pith_model_info);
     pith_status status = pith_model_get_info(r->model, &r->info, err);
+    bool files = px_file_kind_of(r->info.path) != PX_FILE_NONE; // not of the built-in model
     for (int64_t i = 0; status == PITH_OK && i < r->info.n_tensors; i++) {
         pith_tensor_info t = PITH_INIT(pith_tensor_info);
         status = pith_model_get_tensor(r->model, i, &t, err);
         if (status == PITH_OK) {
             add_type(r, &t);
-            add_file(r, t.file);
+            if (files)
+                add_file(r, t.file);
         }
     }
     if (r->n_files == 0 && px_file_kind_of(r->info.path) == PX_FILE_REGULAR)

@@ -14,6 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Before a chat with the built-in model, whose answers people must not take for a real one's. */
+static const char GREETING[] =
+    "This is pith's guide: a tiny model inside the program. It knows pith and the basics of small "
+    "language\nmodels, nothing else, and is often wrong. A real model: pith advise, then pith pull "
+    "hf.co/Qwen/Qwen3-4B\n--quantize q4_k_m and pith run hf.co/Qwen/Qwen3-4B.";
+
 typedef struct run_args {
     cli_engine_args engine;
     cli_sampling_args sampling;
@@ -228,6 +234,8 @@ static pith_status find_model(run_args *a, const char *word, store_model *found,
     pith_status status = cli_find(word, found, err);
     if (status != PITH_OK)
         return status;
+    if (found->origin == STORE_BUILT_IN && !a->engine.overflow)
+        a->engine.overflow = "shift"; // it sees few tokens, and each question stands for itself
     const json_t *p = found->parameters, *stop = json_object_get(p, "stop");
     a->sampling.record = found;
     if (!a->system && *found->system && !a->raw)
@@ -261,7 +269,10 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
     cli_adapters adapters = {0};
     cli_answer_options options = {0};
 
-    pith_status status = cli_overflow(&a->engine, &so, err);
+    const char *word = words->n > 0 ? words->items[0] : store_built_in();
+    pith_status status = find_model(a, word, &found, err);
+    if (status == PITH_OK)
+        status = cli_overflow(&a->engine, &so, err);
     if (status == PITH_OK)
         status = cli_bias(&a->sampling, bias, &options.n_bias, err);
     if (status == PITH_OK)
@@ -278,9 +289,7 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
         status = px_fail(err, PITH_E_ARGUMENT, "%s needs a prompt: -p TEXT, or standard input",
                          a->raw ? "--raw" : "--json");
     if (status == PITH_OK)
-        status = find_model(a, words->items[0], &found, err);
-    if (status == PITH_OK)
-        status = cli_open(words->items[0], &a->engine, &model, &engine, err);
+        status = cli_open(word, &a->engine, &model, &engine, err);
     if (status == PITH_OK)
         status = open_draft(a, engine, &draft, err);
     if (status == PITH_OK)
@@ -317,6 +326,8 @@ static pith_status run(run_args *a, const cli_words *words, pith_error *err)
                          "--tools and a grammar are both given; calls have a grammar of their own");
         goto out;
     }
+    if (chat && found.origin == STORE_BUILT_IN)
+        puts(GREETING);
     if (chat)
         status = run_chat(a, model, session, &sampling, &options, err);
     else
@@ -392,15 +403,17 @@ int cli_cmd_run(int argc, char **argv)
         CLI_OVERFLOW_ROWS(&a.engine),
     };
     const cli_spec spec = {
-        .usage = "pith run MODEL [PROMPT] [options]",
+        .usage = "pith run [MODEL [PROMPT]] [options]",
         .summary =
             "Talks with a model: a name (pith list), a GGUF file or a Hugging Face folder. Without "
             "a prompt it is a "
             "chat on the terminal;\n"
-            "with one (as a word, with -p, or on standard input) it prints the answer and leaves.",
+            "with one (as a word, with -p, or on standard input) it prints the answer and leaves.\n"
+            "Without a model it is the guide that answers: a tiny model inside the program that "
+            "knows pith.",
         .options = options,
         .n_options = sizeof options / sizeof options[0],
-        .min_words = 1,
+        .min_words = store_built_in() ? 0 : 1,
         .max_words = 2,
         .examples = "  pith run model.gguf\n"
                     "  pith run model.gguf -p 'Why is the sky blue?' --temp 0\n"

@@ -65,6 +65,8 @@ static pith_status add_models(const serve_args *a, const cli_words *words, serve
                               pith_error *err)
 {
     pith_status status = PITH_OK;
+    if (words->n + a->models.n == 0 && store_built_in())
+        status = add_model(models, store_built_in(), err);
     for (int i = 0; i < words->n && status == PITH_OK; i++)
         status = add_model(models, words->items[i], err);
     for (int i = 0; i < a->models.n && status == PITH_OK; i++)
@@ -263,7 +265,8 @@ int cli_cmd_serve(int argc, char **argv)
                    "docs/serving.md.\n"
                    "A model is a GGUF file, a Hugging Face folder or a name of the store; its name "
                    "is the file's, or "
-                   "NAME.\nOther models of the store are opened when a request names them.",
+                   "NAME. Without any it is the guide, the tiny model inside the program.\nOther "
+                   "models of the store are opened when a request names them.",
         .options = options,
         .n_options = sizeof options / sizeof options[0],
         .min_words = 0,

@@ -10,7 +10,7 @@
 
 static pith_status print_json(const store_model *m, pith_error *err)
 {
-    static const char *const STORES[] = {"path", "pith", "ollama"};
+    static const char *const STORES[] = {"path", "pith", "ollama", "built in"};
     json_t *o = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:O, "
         "s:O, s:O, s:O}",

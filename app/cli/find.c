@@ -29,6 +29,9 @@ pith_status cli_find_path(const char *word, char **path, pith_error *err)
         return *path ? PITH_OK : px_fail_memory(err, "a path");
     }
     pith_status status = cli_find(word, &m, err);
+    if (status == PITH_OK && m.memory)
+        status = px_fail(err, PITH_E_UNSUPPORTED,
+                         "'%s' is built into the program and has no file of its own", word);
     if (status == PITH_OK) {
         *path = m.path;
         m.path = NULL;
@@ -43,11 +46,8 @@ pith_status cli_model_open(const char *word, const pith_model_options *options, 
     store_model m = {0};
     *out = NULL;
     pith_status status = cli_find(word, &m, err);
-    pith_model_options o = options ? *options : PITH_INIT(pith_model_options);
-    if (status == PITH_OK && !o.template_file && !o.template_name && *m.template_file)
-        o.template_file = m.template_file;
     if (status == PITH_OK)
-        status = pith_model_open(m.path, &o, out, err);
+        status = store_model_open(&m, options, out, err);
     store_model_clear(&m);
     return status;
 }

@@ -3,12 +3,14 @@
 #include "cli/commands.h"
 #include "cli/term.h"
 #include "pith.h"
+#include "store/store.h"
 
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -85,6 +87,10 @@ int main(int argc, char **argv)
         }
         argv++;
         argc--;
+    }
+    if (argc < 2 && store_built_in() && isatty(STDIN_FILENO)) {
+        char *chat[] = {(char *)(uintptr_t) "run", NULL};
+        return cli_cmd_run(1, chat);
     }
     if (argc < 2) {
         print_usage(stderr);

@@ -300,12 +300,10 @@ static bool open_model(serve_model *m, serve_problem *problem)
     pith_model_options options = PITH_INIT(pith_model_options);
     pith_model *model = NULL;
     pith_error err = {0};
-    options.template_file = all->options.template_file ? all->options.template_file
-                            : *m->record.template_file ? m->record.template_file
-                                                       : NULL;
+    options.template_file = all->options.template_file; // else the record's, if it has one
     m->opening = true;
     pthread_mutex_unlock(&all->lock);
-    pith_status status = pith_model_open(m->record.path, &options, &model, &err);
+    pith_status status = store_model_open(&m->record, &options, &model, &err);
     for (int i = 0; status == PITH_OK && i < m->n_adapters; i++)
         status = pith_adapter_open(model, m->adapters[i].path, &m->adapters[i].adapter, &err);
     if (status != PITH_OK) {

@@ -109,6 +109,10 @@ static pith_status take_base(making *m, pith_error *err)
         status = m->record ? add_path(m, path, "model", err) : px_fail_memory(err, "a record");
     } else if (status == PITH_OK) {
         status = store_resolve(m->s, from, true, &base, err);
+        if (status == PITH_OK && base.origin == STORE_BUILT_IN)
+            status =
+                px_fail(err, PITH_E_UNSUPPORTED,
+                        "'%s' is built into the program and has no file to make a model of", from);
         if (status == PITH_OK)
             status = from_model(m, &base, err);
     }

@@ -89,14 +89,14 @@ static void parameter_size(uint64_t n, char out[32])
         snprintf(out, 32, "%.0fK", (double)n / 1e3);
 }
 
-pith_status store_details(const char *path, json_t **out, pith_error *err)
+static pith_status details_of(const store_model *m, json_t **out, pith_error *err)
 {
     *out = NULL;
     pith_model *model = NULL;
     pith_model_options mo = PITH_INIT(pith_model_options);
     mo.flags = PITH_OPEN_NO_TOKENIZER;
     pith_model_info info = PITH_INIT(pith_model_info);
-    pith_status status = pith_model_open(path, &mo, &model, err);
+    pith_status status = store_model_open(m, &mo, &model, err);
     if (status == PITH_OK)
         status = pith_model_get_info(model, &info, err);
     if (status == PITH_OK) {
@@ -114,6 +114,13 @@ pith_status store_details(const char *path, json_t **out, pith_error *err)
     }
     pith_model_close(model);
     return status;
+}
+
+pith_status store_details(const char *path, json_t **out, pith_error *err)
+{
+    char none[] = "";
+    store_model m = {.path = (char *)(uintptr_t)path, .template_file = none};
+    return details_of(&m, out, err);
 }
 
 pith_status store_details_read(const json_t *details, store_model *m, pith_error *err)
@@ -135,7 +142,7 @@ pith_status store_details_read(const json_t *details, store_model *m, pith_error
 pith_status store_model_inspect(store_model *m, pith_error *err)
 {
     json_t *details = NULL;
-    pith_status status = store_details(m->path, &details, err);
+    pith_status status = details_of(m, &details, err);
     if (status == PITH_OK)
         status = store_details_read(details, m, err);
     json_decref(details);

@@ -176,4 +176,8 @@ typedef pith_status (*store_layer_fn)(void *user, const store_layer *layer, pith
 pith_status store_manifest_walk(const char *name, const json_t *manifest, store_layer_fn fn,
                                 void *user, pith_error *err);
 
+/* ---- the built-in model (guide.c) */
+
+bool store_is_built_in(const char *word);
+
 #endif

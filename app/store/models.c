@@ -103,6 +103,8 @@ static pith_status by_name(const store_root *s, const char *word, store_model *o
             status = load_ours(s, &name, out, err);
         else if (store_names_form(&theirs, &name))
             status = store_ollama_find(s, &name, out, err);
+        else if (store_is_built_in(word))
+            status = store_built_in_get(out, err);
         else
             status = not_found(word, &name, &ours, &theirs, err);
     }
@@ -144,6 +146,8 @@ pith_status store_resolve(const store_root *s, const char *word, bool only_names
     *out = (store_model){0};
     if (!only_names && px_file_kind_of(word) != PX_FILE_NONE)
         return by_path(word, out, err);
+    if (!s && store_is_built_in(word))
+        return store_built_in_get(out, err);
     if (!only_names && looks_like_path(word) && strncasecmp(word, "hf.co/", 6) != 0)
         return px_fail(err, PITH_E_NOT_FOUND, "there is no file or folder '%s'", word);
     if (!s)
@@ -161,17 +165,24 @@ typedef struct listing {
     size_t n, cap;
 } listing;
 
+static pith_status make_room(listing *l, pith_error *err)
+{
+    if (l->n < l->cap)
+        return PITH_OK;
+    size_t cap = l->cap ? 2 * l->cap : 32;
+    store_model *items = px_realloc(l->items, cap, sizeof *items);
+    if (!items)
+        return px_fail_memory(err, "a list of models");
+    l->items = items;
+    l->cap = cap;
+    return PITH_OK;
+}
+
 static pith_status add_model(const store_root *s, listing *l, const char *text, bool ours,
                              px_buf *warnings, pith_error *err)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 32;
-        store_model *items = px_realloc(l->items, cap, sizeof *items);
-        if (!items)
-            return px_fail_memory(err, "a list of models");
-        l->items = items;
-        l->cap = cap;
-    }
+    if (make_room(l, err) != PITH_OK)
+        return PITH_E_MEMORY;
     store_name name;
     pith_error why = {0};
     pith_status status = store_name_parse(text, &name, &why);
@@ -259,7 +270,10 @@ pith_status store_copy(const store_root *s, const char *from, const char *to, pi
     pith_status status = store_name_parse(to, &target, err);
     if (status == PITH_OK)
         status = by_name(s, from, &m, err);
-    if (status == PITH_OK && m.origin == STORE_OLLAMA) {
+    if (status == PITH_OK && m.origin == STORE_BUILT_IN) {
+        status = px_fail(err, PITH_E_UNSUPPORTED, "'%s' is built into the program and has one name",
+                         from);
+    } else if (status == PITH_OK && m.origin == STORE_OLLAMA) {
         status = record_of_theirs(&m, &record, err);
     } else if (status == PITH_OK) {
         status = store_name_parse(m.name, &source, err);

@@ -49,17 +49,20 @@ const char *store_home(const store_root *s);
 /* ---- one model */
 
 typedef enum store_origin {
-    STORE_PATH,  // a file or folder outside
-    STORE_OURS,  // a record of this store
-    STORE_OLLAMA // a model of Ollama's store
+    STORE_PATH,    // a file or folder outside
+    STORE_OURS,    // a record of this store
+    STORE_OLLAMA,  // a model of Ollama's store
+    STORE_BUILT_IN // the guide, which lies in the program itself: memory says where
 } store_origin;
 
 /* All that is known of a model without opening its weights. Strings are never NULL, "" where
  * nothing is known; the JSON values are never NULL. Owned by the struct. */
 typedef struct store_model {
     store_origin origin;
-    char *name;          // "llama3.2:latest"; for STORE_PATH the path as given
-    char *path;          // for pith_model_open: a GGUF file or a folder
+    char *name;         // "llama3.2:latest"; for STORE_PATH the path as given
+    char *path;         // for pith_model_open: a GGUF file or a folder
+    const void *memory; // BUILT_IN: the file, and path is its name; else NULL. Static storage
+    uint64_t memory_bytes;
     char *template_file; // Jinja, for pith_model_options.template_file; "": the model's own
     char *template_go;   // Ollama's template; shown, never run
     char *system;        // system prompt for chats that bring none
@@ -86,7 +89,18 @@ void store_model_clear(store_model *m);
  * file says": for a STORE_PATH. Milliseconds. Errors: as pith_model_open. */
 pith_status store_model_inspect(store_model *m, pith_error *err);
 
-/* The model that a word means: a path that exists, then a name of ours, then one of Ollama's. s may
+/* The name of the model that is built into the program, or NULL where this program has none. */
+const char *store_built_in(void);
+/* What is known of it; only where there is one. *out needs store_model_clear after success. */
+pith_status store_built_in_get(store_model *out, pith_error *err);
+
+/* As pith_model_open with the model's path or memory; flags, and the template where options name
+ * none. options may be NULL. Errors: as there. */
+pith_status store_model_open(const store_model *m, const pith_model_options *options,
+                             pith_model **out, pith_error *err);
+
+/* The model that a word means: a path that exists, then a name of ours, then one of Ollama's, then
+ * the built-in one. s may
  * be NULL, for a user without a store: then paths alone mean something.
  * only_names refuses paths, for words that come over a network. *out needs store_model_clear after
  * success. Errors: NOT_FOUND with near names and the pull that would fetch it, ARGUMENT (a word
@@ -94,8 +108,8 @@ pith_status store_model_inspect(store_model *m, pith_error *err);
 pith_status store_resolve(const store_root *s, const char *word, bool only_names, store_model *out,
                           pith_error *err);
 
-/* All models by name, ours first, each group sorted. Damaged records are left out and told in
- * *warnings (a line each; may be NULL). Free with store_list_free. */
+/* All models by name but the built-in one, ours first, each group sorted. Damaged records are left
+ * out and told in *warnings (a line each; may be NULL). Free with store_list_free. */
 pith_status store_list(const store_root *s, store_model **out, size_t *n, px_buf *warnings,
                        pith_error *err);
 void store_list_free(store_model *list, size_t n);

@@ -131,7 +131,9 @@ static pith_status fill(pith_model *m, const char *path, const pith_model_option
                         pith_error *err)
 {
     px_source_options so = {.tensors_optional = (o->flags & PITH_OPEN_NO_WEIGHTS) != 0};
-    pith_status st = px_source_open(path, &so, &m->source, err);
+    pith_status st = o->memory ? px_source_open_memory(path, o->memory, (size_t)o->memory_bytes,
+                                                       &so, &m->source, err)
+                               : px_source_open(path, &so, &m->source, err);
     if (st == PITH_OK && !(o->flags & PITH_OPEN_NO_WEIGHTS))
         st = open_weights(m, err);
     if (st == PITH_OK && !(o->flags & PITH_OPEN_NO_TOKENIZER)) {
@@ -162,6 +164,9 @@ pith_status pith_model_open(const char *path, const pith_model_options *options,
                        "pith_model_options.flags is 0x%x, expected a sum of "
                        "PITH_OPEN_* values",
                        o.flags);
+    if (o.memory && (uintptr_t)o.memory % 64 != 0)
+        return px_fail(err, PITH_E_ARGUMENT,
+                       "'%s' lies in memory at an address that is no multiple of 64", path);
     pith_model *m = px_calloc(1, sizeof *m);
     if (!m)
         return px_fail_memory(err, "a model");

@@ -126,6 +126,11 @@ typedef struct px_source_options {
  * expected), UNSUPPORTED (unknown architecture of a folder, big endian, GGUF v1), LIMIT. */
 pith_status px_source_open(const char *path, const px_source_options *options, px_source **out,
                            pith_error *err);
+/* The same of a single GGUF file that lies in memory, which must outlive the source. `name` stands
+ * for it in messages. */
+pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t n,
+                                  const px_source_options *options, px_source **out,
+                                  pith_error *err);
 void px_source_close(px_source *source);
 
 /* The entry of that key or name, or NULL. Time grows with the logarithm of their number. */

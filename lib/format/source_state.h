@@ -37,11 +37,6 @@ pith_status px_source_map(px_source_state *state, const char *path, px_map *out,
  * none. */
 void *px_source_block(px_source_state *state, size_t bytes);
 
-/* Opens a single GGUF file that lies in memory, which must outlive the source; for fuzzing. */
-pith_status px_source_open_memory(const char *name, const uint8_t *bytes, size_t n,
-                                  const px_source_options *options, px_source **out,
-                                  pith_error *err);
-
 /* Bytes of one value of a metadata type; 0 for STRING, ARRAY and numbers that name no type. */
 size_t px_meta_type_bytes(uint32_t type);
 

@@ -113,6 +113,37 @@ static void model(void **state)
     pith_model_close(model);
 }
 
+/* The same file, opened where it lies in memory. */
+static void from_memory(void **state)
+{
+    (void)state;
+    pith_error err = {0};
+    pith_model_shape s = small();
+    const char *tok = trained("tok.gguf", NULL), *path = test_temp("m.gguf");
+    assert_int_equal(pith_model_create(tok, path, &s, &err), PITH_OK);
+    size_t n;
+    const char *bytes = test_read(path, &n);
+    char *room = test_keep(n + 128), *at = room + (64 - (uintptr_t)room % 64);
+    memcpy(at, bytes, n);
+    pith_model_options o = PITH_INIT(pith_model_options);
+    o.memory = at;
+    o.memory_bytes = n;
+    pith_model *model;
+    if (pith_model_open("inside", &o, &model, &err) != PITH_OK)
+        fail_msg("%s", err.text);
+    pith_model_info info = PITH_INIT(pith_model_info);
+    assert_int_equal(pith_model_get_info(model, &info, &err), PITH_OK);
+    assert_string_equal(info.name, "nothing");
+    assert_string_equal(info.path, "inside");
+    assert_int_equal(info.file_bytes, n);
+    pith_model_close(model);
+    o.memory_bytes = n - 1;
+    assert_int_equal(pith_model_open("inside", &o, &model, &err), PITH_E_FORMAT);
+    assert_null(model);
+    o.memory = at + 8;
+    assert_int_equal(pith_model_open("inside", &o, &model, &err), PITH_E_ARGUMENT);
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -146,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokenizer),
         cmocka_unit_test(model),
+        cmocka_unit_test(from_memory),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
