@@ -135,8 +135,8 @@ static void rerank_prints_scores(void **state)
     static const char query[] = "where is the house of the old man";
     static const char *const documents[] = {
         "it is in the street of the baker, near the sea", "a king is rich",
-        "the house of the old man stands on the hill, and the house of the other man is by the "
-        "river"};
+        ("the house of the old man stands on the hill, and the house of the other man is by the "
+         "river")};
     static const struct {
         int index;
         double score;

@@ -145,8 +145,8 @@ static void refuses(void **state)
 static void stray_bytes(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"ab\xff"
-                                        "cd",
+    static const char *const texts[] = {("ab\xff"
+                                         "cd"),
                                         "ab", "cd"};
     check(texts, 3, &(px_bpe_options){.size = 400}, "a b\nc d\n", 258);
 }
