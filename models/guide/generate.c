@@ -400,8 +400,8 @@ static size_t weight_of(const topic *t)
 {
     if (strcmp(t->id, "no-world") == 0)
         return 14;
-    static const char *const often[] = {"hello", "how-are-you", "thanks", "bye", "who-are-you",
-                                        "what-can-you-do", "real-model"};
+    static const char *const often[] = {"hello",       "how-are-you",     "thanks",    "bye",
+                                        "who-are-you", "what-can-you-do", "real-model"};
     for (size_t i = 0; i < sizeof often / sizeof often[0]; i++)
         if (strcmp(t->id, often[i]) == 0)
             return 6; // what people begin and end with
