@@ -143,7 +143,11 @@ static pith_status fill(pith_model *m, const char *path, const pith_model_option
         if (st == PITH_OK)
             st = px_reply_syntax_find(m->template.t, m->tokenizer.tok, &m->arena, &m->reply, err);
     }
-    return st == PITH_OK ? px_model_describe(m, err) : st;
+    if (st == PITH_OK)
+        st = px_model_describe(m, err);
+    if (st == PITH_OK && o->memory)
+        m->info.file_bytes = o->memory_bytes; // its name is that of no file
+    return st;
 }
 
 pith_status pith_model_open(const char *path, const pith_model_options *options, pith_model **out,

@@ -26,7 +26,8 @@ void px_nf4_absmax(const float *restrict in, void *restrict absmax, int64_t n);
  *
  * The order: four rows of 8 lanes take turns; each adds up 2^k values, then what it has goes into a
  * level above, of four, where k = max(4, ceil(log2(size)) / 4); what is left over, fewer than 8
- * values, is summed by itself and the lanes are added to it. Fewer than 8 values: lanes of one. */
+ * values, is summed by itself and the lanes are added to it. Fewer than 8 values: lanes of one. A
+ * sum that outgrows f32 (torch gives infinity) is taken in double. */
 float px_nf4_mean(const void *absmax, int64_t n);
 
 #endif

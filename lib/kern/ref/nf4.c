@@ -162,6 +162,15 @@ static sums sum_levels(const uint8_t *x, int64_t size, int lanes)
     return level[0];
 }
 
+/* Where a sum in f32 outgrows it. */
+static float mean_in_double(const uint8_t *x, int64_t n)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++)
+        total += (double)px_load_f32(x + 4 * i);
+    return (float)(total / (double)n);
+}
+
 float px_nf4_mean(const void *absmax, int64_t n)
 {
     const uint8_t *x = absmax;
@@ -179,6 +188,8 @@ float px_nf4_mean(const void *absmax, int64_t n)
         total += px_load_f32(x + 4 * i);
     for (int k = 0; k < lanes; k++)
         total += s.at[0][k];
+    if (total > FLT_MAX)
+        return mean_in_double(x, n);
     return n > 0 ? total / (float)n : 0;
 }
 
