@@ -741,7 +741,9 @@ static void write_pages(FILE *f, const char *docs)
     for (int i = 0; i < n; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", docs, list[i]->d_name);
-        fprintf(f, "%s\n\n", read_whole(path));
+        char *page = read_whole(path);
+        fprintf(f, "%s\n\n", page);
+        free(page);
         free(list[i]);
     }
     free(list);

@@ -509,14 +509,21 @@ static void blobs_arrive_and_become_a_model(void **state)
 
 /* ---- threads */
 
+typedef struct one_of_many {
+    const store_root *s;
+    int index; // names are each thread's own
+    pthread_t thread;
+} one_of_many;
+
 static void *worker(void *user)
 {
-    const store_root *s = user;
+    const one_of_many *me = user;
+    const store_root *s = me->s;
     for (int i = 0; i < 10; i++) {
         store_model m;
         pith_error err = {0};
         char name[32];
-        snprintf(name, sizeof name, "t%d:%lx", i % 3, (unsigned long)pthread_self() & 0xffff);
+        snprintf(name, sizeof name, "t%d:of-%d", i % 3, me->index);
         if (store_copy(s, "base", name, &err) != PITH_OK ||
             store_resolve(s, name, true, &m, &err) != PITH_OK)
             return (void *)"failed";
@@ -531,13 +538,15 @@ static void threads_share_a_store(void **state)
 {
     (void)state;
     store_root *s = open_store("threads", NULL);
-    pthread_t threads[4];
+    one_of_many threads[4];
     import(s, model_file(), "base", true);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, worker, s), 0);
+    for (int i = 0; i < 4; i++) {
+        threads[i] = (one_of_many){.s = s, .index = i};
+        assert_int_equal(pthread_create(&threads[i].thread, NULL, worker, &threads[i]), 0);
+    }
     for (int i = 0; i < 4; i++) {
         void *failed = NULL;
-        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_int_equal(pthread_join(threads[i].thread, &failed), 0);
         assert_null(failed);
     }
     store_model m = find(s, "base");
