@@ -4,6 +4,7 @@
  */
 #include "model/pass.h"
 
+#include "base/carve.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -22,30 +23,10 @@ enum {
 
 /* ---- memory */
 
-/* Hands out parts of a block; with base NULL only counts. Overflow sticks as SIZE_MAX. */
-typedef struct carver {
-    uint8_t *base;
-    size_t at;
-} carver;
-
-static void *carve(carver *c, size_t n, size_t size)
-{
-    size_t bytes;
-    if (!px_mul_size(n, size, &bytes) || !px_add_size(bytes, LINE - 1, &bytes)) {
-        c->at = SIZE_MAX;
-        return NULL;
-    }
-    bytes &= ~(size_t)(LINE - 1);
-    void *p = c->base ? c->base + c->at : NULL;
-    if (!px_add_size(c->at, bytes, &c->at))
-        c->at = SIZE_MAX;
-    return p;
-}
-
-static px_rows carve_rows(carver *c, int64_t n, int64_t width)
+static px_rows carve_rows(px_carver *c, int64_t n, int64_t width)
 {
     int64_t stride = (width + LINE_FLOATS - 1) & ~(int64_t)(LINE_FLOATS - 1);
-    float *data = carve(c, (size_t)n * (size_t)stride, sizeof(float));
+    float *data = px_carve(c, (size_t)n * (size_t)stride, sizeof(float));
     return (px_rows){.data = data, .stride = stride, .width = width};
 }
 
@@ -79,7 +60,7 @@ static int64_t longest(const px_decoder *d, px_act_form form)
 }
 
 /* What a desk for n rows has of its own, or all desks of a step share. */
-static void carve_desk(px_decoder *d, carver *c, px_desk *desk, int64_t n)
+static void carve_desk(px_decoder *d, px_carver *c, px_desk *desk, int64_t n)
 {
     const px_hparams *hp = d->hp;
     desk->x = carve_rows(c, n, hp->width);
@@ -88,16 +69,16 @@ static void carve_desk(px_decoder *d, carver *c, px_desk *desk, int64_t n)
     for (int i = 0; i < 2; i++) {
         size_t angles =
             i == 0 || hp->rope_base[1] > 0 ? (size_t)n * (size_t)(hp->rope_dims / 2) : 0;
-        desk->cos[i] = carve(c, angles, sizeof(float));
-        desk->sin[i] = carve(c, angles, sizeof(float));
+        desk->cos[i] = px_carve(c, angles, sizeof(float));
+        desk->sin[i] = px_carve(c, angles, sizeof(float));
     }
     for (int f = 0; f < PX_ACT_FORMS; f++)
-        desk->packed[f] = carve(c, (size_t)n, d->packed_bytes[f]);
+        desk->packed[f] = px_carve(c, (size_t)n, d->packed_bytes[f]);
 }
 
 /* The desks of all members: many rows are shared; a lone row is the shared one for member 0, where
  * callers find the hidden state, and a copy for the others. */
-static void carve_desks(px_decoder *d, carver *c, int n_threads)
+static void carve_desks(px_decoder *d, px_carver *c, int n_threads)
 {
     const px_hparams *hp = d->hp;
     int64_t b = d->options.max_batch;
@@ -108,7 +89,7 @@ static void carve_desks(px_decoder *d, carver *c, int n_threads)
         desk.member = i;
         desk.row = carve_rows(c, 1, hp->width);
         desk.up = carve_rows(c, b, px_pass_grain(hp->ffn));
-        desk.scratch = carve(c, 1, d->scratch_bytes);
+        desk.scratch = px_carve(c, 1, d->scratch_bytes);
         px_desk alone = desk;
         alone.alone = true;
         if (i > 0)
@@ -127,9 +108,9 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     const px_hparams *hp = d->hp;
     int64_t b = d->options.max_batch;
     int64_t r = d->options.max_logits;
-    carver c = {.base = base};
+    px_carver c = {.base = base};
     d->added = carve_rows(&c, b, hp->width);
-    carver ffn = c;
+    px_carver ffn = c;
     d->q = carve_rows(&c, b, (int64_t)hp->n_heads * hp->head_dim);
     d->k = carve_rows(&c, b, (int64_t)hp->n_kv_heads * hp->head_dim);
     d->v = carve_rows(&c, b, (int64_t)hp->n_kv_heads * hp->value_dim);
@@ -137,27 +118,27 @@ static size_t lay_out(px_decoder *d, uint8_t *base, int n_threads)
     d->gate = carve_rows(&ffn, b, hp->ffn);
     if (ffn.at > c.at)
         c.at = ffn.at;
-    float *logits = carve(&c, (size_t)r * (size_t)hp->n_vocab, sizeof(float));
+    float *logits = px_carve(&c, (size_t)r * (size_t)hp->n_vocab, sizeof(float));
     d->logits = (px_rows){.data = logits, .stride = hp->n_vocab, .width = hp->n_vocab};
     for (int f = 0; f < PX_ACT_FORMS; f++) {
         int64_t k = longest(d, (px_act_form)f);
         d->packed_bytes[f] = k ? px_act_column_bytes((px_act_form)f, k) : 0;
     }
     d->scratch_bytes = px_round_up(d->kern->scratch_bytes, LINE);
-    d->shared = carve(&c, (size_t)n_threads, sizeof *d->shared);
-    d->alone = carve(&c, (size_t)n_threads, sizeof *d->alone);
+    d->shared = px_carve(&c, (size_t)n_threads, sizeof *d->shared);
+    d->alone = px_carve(&c, (size_t)n_threads, sizeof *d->alone);
     carve_desks(d, &c, n_threads);
-    d->rows = carve(&c, (size_t)b, sizeof *d->rows);
+    d->rows = px_carve(&c, (size_t)b, sizeof *d->rows);
     d->n_slots = (int32_t)(b < SPLIT_ROWS ? b : SPLIT_ROWS) * PX_PASS_PARTS;
     d->part_out = carve_rows(&c, d->n_slots, (int64_t)hp->n_heads * hp->value_dim);
-    d->parts = carve(&c, (size_t)d->n_slots * (size_t)hp->n_heads, sizeof *d->parts);
-    d->tiles = carve(&c, (size_t)b + (size_t)d->n_slots, sizeof *d->tiles);
-    d->joints = carve(&c, (size_t)b, sizeof *d->joints);
-    d->wanted = carve(&c, (size_t)b, sizeof *d->wanted);
-    d->places = carve(&c, (size_t)b, sizeof *d->places);
-    d->runs = carve(&c, (size_t)b, sizeof *d->runs);
-    d->order = carve(&c, (size_t)b, sizeof *d->order);
-    d->firsts = carve(&c, (size_t)b, sizeof *d->firsts);
+    d->parts = px_carve(&c, (size_t)d->n_slots * (size_t)hp->n_heads, sizeof *d->parts);
+    d->tiles = px_carve(&c, (size_t)b + (size_t)d->n_slots, sizeof *d->tiles);
+    d->joints = px_carve(&c, (size_t)b, sizeof *d->joints);
+    d->wanted = px_carve(&c, (size_t)b, sizeof *d->wanted);
+    d->places = px_carve(&c, (size_t)b, sizeof *d->places);
+    d->runs = px_carve(&c, (size_t)b, sizeof *d->runs);
+    d->order = px_carve(&c, (size_t)b, sizeof *d->order);
+    d->firsts = px_carve(&c, (size_t)b, sizeof *d->firsts);
     return c.at;
 }
 

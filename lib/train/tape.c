@@ -1,6 +1,7 @@
 /* tape: see tape.h. Here: memory, and the order of layers. */
 #include "train/tape.h"
 
+#include "base/carve.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "kern/act.h"
@@ -19,34 +20,14 @@ enum {
 
 /* ---- memory */
 
-/* Hands out parts of a block; with base NULL only counts. Overflow sticks as SIZE_MAX. */
-typedef struct carver {
-    uint8_t *base;
-    size_t at;
-} carver;
-
-static void *carve(carver *c, size_t n, size_t size)
-{
-    size_t bytes;
-    if (!px_mul_size(n, size, &bytes) || !px_add_size(bytes, LINE - 1, &bytes)) {
-        c->at = SIZE_MAX;
-        return NULL;
-    }
-    bytes &= ~(size_t)(LINE - 1);
-    void *p = c->base ? c->base + c->at : NULL;
-    if (!px_add_size(c->at, bytes, &c->at))
-        c->at = SIZE_MAX;
-    return p;
-}
-
-static px_plane carve_plane(carver *c, int64_t n, int64_t width)
+static px_plane carve_plane(px_carver *c, int64_t n, int64_t width)
 {
     if (width == 0)
         return (px_plane){0};
     int64_t stride = (width + LINE_FLOATS - 1) & ~(int64_t)(LINE_FLOATS - 1);
     if (stride % SETS == 0)
         stride += LINE_FLOATS;
-    return (px_plane){carve(c, (size_t)n * (size_t)stride, sizeof(float)), stride, width};
+    return (px_plane){px_carve(c, (size_t)n * (size_t)stride, sizeof(float)), stride, width};
 }
 
 static int64_t most(int64_t a, int64_t b)
@@ -75,7 +56,7 @@ static shape shape_of(const px_net *net)
     return s;
 }
 
-static void carve_kept(carver *c, const px_net *net, const shape *s, int64_t n, px_kept *k)
+static void carve_kept(px_carver *c, const px_net *net, const shape *s, int64_t n, px_kept *k)
 {
     px_kept out = {0};
     out.normed = carve_plane(c, n, s->width);
@@ -112,12 +93,12 @@ static size_t packed_of(const px_tape *t, int64_t n)
     return head > all ? head : all;
 }
 
-static void carve_back(px_tape *t, carver *c, const shape *s)
+static void carve_back(px_tape *t, px_carver *c, const shape *s)
 {
     const px_hparams *hp = t->net->hp;
     int64_t n = t->o.max_tokens;
     t->packed_bytes = packed_of(t, n);
-    t->packed = carve(c, t->packed_bytes, 1);
+    t->packed = px_carve(c, t->packed_bytes, 1);
     t->dx = carve_plane(c, n, s->width);
     t->dnorm = carve_plane(c, n, s->width);
     t->dblock = carve_plane(c, n, s->post || s->dora ? s->width : 0);
@@ -129,7 +110,7 @@ static void carve_back(px_tape *t, carver *c, const shape *s)
         t->partial = carve_plane(c, px_chunks(n), most(s->width, 2 * hp->head_dim));
 }
 
-static void carve_head(px_tape *t, carver *c)
+static void carve_head(px_tape *t, px_carver *c)
 {
     const px_hparams *hp = t->net->hp;
     int64_t rows = t->o.head_rows;
@@ -139,14 +120,14 @@ static void carve_head(px_tape *t, carver *c)
     t->head_column = px_tape_column(t, hp->n_vocab);
     t->head_packed = (uint8_t *)t->logits.data;
     if (t->net->full)
-        t->head_packed = carve(c, (size_t)rows, t->head_column);
+        t->head_packed = px_carve(c, (size_t)rows, t->head_column);
     else
         t->head_column = (size_t)t->logits.stride * sizeof(float);
-    t->row_loss = carve(c, (size_t)rows, sizeof *t->row_loss);
-    t->learned = carve(c, (size_t)t->o.max_tokens, sizeof *t->learned);
+    t->row_loss = px_carve(c, (size_t)rows, sizeof *t->row_loss);
+    t->learned = px_carve(c, (size_t)t->o.max_tokens, sizeof *t->learned);
 }
 
-static void carve_members(px_tape *t, carver *c, const shape *s)
+static void carve_members(px_tape *t, px_carver *c, const shape *s)
 {
     const px_net *net = t->net;
     int n = px_pool_size(net->pool);
@@ -154,11 +135,11 @@ static void carve_members(px_tape *t, carver *c, const shape *s)
     size_t scratch = attention > net->grad.scratch_bytes ? attention : net->grad.scratch_bytes;
     int64_t widest = most(most(s->width, s->mixed), most(s->ffn, 2 * net->hp->head_dim));
     t->member_width = (widest + LINE_FLOATS - 1) & ~(int64_t)(LINE_FLOATS - 1);
-    t->members = carve(c, (size_t)n, sizeof *t->members);
+    t->members = px_carve(c, (size_t)n, sizeof *t->members);
     for (int i = 0; i < n; i++) {
         px_member m;
-        m.scratch = carve(c, scratch, 1);
-        m.rows = carve(c, (size_t)t->member_width * PX_ROWS, sizeof(float));
+        m.scratch = px_carve(c, scratch, 1);
+        m.rows = px_carve(c, (size_t)t->member_width * PX_ROWS, sizeof(float));
         if (c->base)
             t->members[i] = m;
     }
@@ -168,10 +149,10 @@ static size_t lay_out(px_tape *t, uint8_t *base)
 {
     const px_hparams *hp = t->net->hp;
     int64_t n = t->o.max_tokens;
-    carver c = {.base = base};
+    px_carver c = {.base = base};
     shape s = shape_of(t->net);
-    t->inputs = carve(&c, (size_t)hp->n_layers + 1, sizeof *t->inputs);
-    t->kept = carve(&c, (size_t)t->o.keep, sizeof *t->kept);
+    t->inputs = px_carve(&c, (size_t)hp->n_layers + 1, sizeof *t->inputs);
+    t->kept = px_carve(&c, (size_t)t->o.keep, sizeof *t->kept);
     for (int32_t i = 0; i <= hp->n_layers; i++) {
         px_plane p = carve_plane(&c, n, hp->width);
         if (base)
@@ -181,9 +162,9 @@ static size_t lay_out(px_tape *t, uint8_t *base)
         carve_kept(&c, t->net, &s, n, base ? &t->kept[i] : NULL);
     for (int i = 0; i < 2; i++) {
         size_t angles = t->net->rope.freq[i] ? (size_t)n * (size_t)t->net->rope.n : 0;
-        t->cos[i] = carve(&c, angles, sizeof(float));
-        t->sin[i] = carve(&c, angles, sizeof(float));
-        t->nsin[i] = carve(&c, angles, sizeof(float));
+        t->cos[i] = px_carve(&c, angles, sizeof(float));
+        t->sin[i] = px_carve(&c, angles, sizeof(float));
+        t->nsin[i] = px_carve(&c, angles, sizeof(float));
     }
     carve_back(t, &c, &s);
     carve_head(t, &c);

@@ -3,6 +3,7 @@
 #define TEST_ENGINE_STORIES_H
 
 #include "pith.h"
+#include "support/asserts.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -13,24 +14,6 @@
 #include <cmocka.h>
 
 #define PROMPT "Once upon a time"
-
-/* The call succeeds; otherwise its sentence is shown. */
-#define assert_ok(call)                          \
-    do {                                         \
-        err = (pith_error){0};                   \
-        if ((call) != PITH_OK)                   \
-            fail_msg("%s: %s", #call, err.text); \
-    } while (0)
-
-/* The call fails with that status, and its sentence holds that text. */
-#define assert_refused(call, expected, text_in_it)                                               \
-    do {                                                                                         \
-        err = (pith_error){0};                                                                   \
-        pith_status got_ = (call);                                                               \
-        if (got_ != (expected) || err.status != (expected) || !strstr(err.text, text_in_it))     \
-            fail_msg("%s: expected %s with '%s', got %s: %s", #call, pith_status_text(expected), \
-                     text_in_it, pith_status_text(got_), err.text);                              \
-    } while (0)
 
 static pith_model *model;
 static pith_error err;

@@ -4,6 +4,7 @@
 #define TEST_TRAIN_SETS_H
 
 #include "pith.h"
+#include "support/asserts.h"
 #include "support/support.h"
 
 #include <stdio.h>
@@ -11,23 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* As unit/engine/stories.h. */
-#define assert_ok(call)                          \
-    do {                                         \
-        err = (pith_error){0};                   \
-        if ((call) != PITH_OK)                   \
-            fail_msg("%s: %s", #call, err.text); \
-    } while (0)
-
-#define assert_refused(call, expected, text_in_it)                                               \
-    do {                                                                                         \
-        err = (pith_error){0};                                                                   \
-        pith_status got_ = (call);                                                               \
-        if (got_ != (expected) || err.status != (expected) || !strstr(err.text, text_in_it))     \
-            fail_msg("%s: expected %s with '%s', got %s: %s", #call, pith_status_text(expected), \
-                     text_in_it, pith_status_text(got_), err.text);                              \
-    } while (0)
 
 static pith_error err;
 static pith_model *model;
