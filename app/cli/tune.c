@@ -30,8 +30,10 @@ typedef struct course {
     double first, last; // losses of this process' updates
     pith_status status; // of the log
     pith_error *err;
-    json_t *before, *after;         // samples
-    double loss_before, loss_after; // through the engine
+    json_t *before, *after;             // samples
+    double loss_before, loss_after;     // through the engine
+    double judged_before, judged_after; // of these or, for preferences, of the evaluation
+    const char *judged_by;
     json_t *checks;
     bool worse;
 } course;
@@ -338,21 +340,24 @@ static pith_status measure_after(course *c, pith_error *err)
  * activations to, and by the examples beyond the few. */
 static void judge(course *c, const pith_train_info *info)
 {
-    const double gain = c->loss_before - c->loss_after;
     check(c, "the result does something", c->loss_after != c->loss_before,
           "loss on %d examples that were held back: %.4f before, %.4f with it", c->held.n_few,
           c->loss_before, c->loss_after);
-    c->worse = !(gain > 0);
-    const bool preference = c->t->train.objective && strcmp(c->t->train.objective, "sft") != 0;
-    if (preference)
-        c->worse = info->eval_before > 0 && info->eval_best >= info->eval_before;
+    // What preferences teach is not that the chosen answer becomes likelier by itself.
+    const char *objective = c->t->train.objective;
+    const bool preference =
+        objective ? strcmp(objective, "sft") != 0 : c->held.goal != PITH_GOAL_NEXT;
+    const bool by_training = preference && info->eval_before > 0;
+    c->judged_by = by_training ? "preference loss" : "loss";
+    c->judged_before = by_training ? info->eval_before : c->loss_before;
+    c->judged_after = by_training ? info->eval_best : c->loss_after;
+    c->worse = !(c->judged_after < c->judged_before);
     check(c, "better on what it never saw", !c->worse,
           c->worse
               ? "training made it worse (%.4f to %.4f): do not use it; try a lower --lr, fewer "
                 "--epochs or more data"
               : "%.4f to %.4f",
-          preference ? info->eval_before : c->loss_before,
-          preference ? info->eval_best : c->loss_after);
+          c->judged_before, c->judged_after);
     if (!preference && info->eval_before > 0 && c->held.n_kept <= c->held.n_few) {
         const double off = fabs(c->loss_after - info->eval_best) / fmax(info->eval_best, 0.1);
         check(c, "reads back as it was trained", off < 0.05,
@@ -426,8 +431,8 @@ static pith_status write_report(course *c, const pith_train_info *info, pith_err
         snprintf(verdict, sizeof verdict,
                  "Nothing was held back, so nothing shows what was learned.");
     else
-        snprintf(verdict, sizeof verdict, "%s: loss on what it never saw %.4f before, %.4f after.",
-                 c->worse ? "Worse" : "Better", c->loss_before, c->loss_after);
+        snprintf(verdict, sizeof verdict, "%s: %s on what it never saw %.4f before, %.4f after.",
+                 c->worse ? "Worse" : "Better", c->judged_by, c->judged_before, c->judged_after);
     json_object_set_new(page, "name", json_string(strrchr(c->run.folder, '/') + 1));
     json_object_set_new(page, "base", json_string(c->t->model_name));
     json_object_set_new(page, "data", json_string(c->t->data));
@@ -475,8 +480,8 @@ static pith_status tell(const course *c, const pith_train_info *info, pith_error
            t->out, (long long)info->updates, (long long)info->tokens, info->seconds,
            cli_size(c->now.memory, size), c->first, c->last);
     if (c->held.n_few > 0)
-        printf("on what it never saw: loss %.4f before, %.4f after: %s\n", c->loss_before,
-               c->loss_after, c->worse ? "worse" : "better");
+        printf("on what it never saw: %s %.4f before, %.4f after: %s\n", c->judged_by,
+               c->judged_before, c->judged_after, c->worse ? "worse" : "better");
     printf("report: %s/report.html\n", c->run.folder);
     if (t->full)
         printf("use it: pith run %s\n", t->out);

@@ -39,7 +39,8 @@ static uint64_t hash_of(const pith_example *e)
 
 static pith_status keep_one(cli_held *h, const pith_example *e, pith_error *err)
 {
-    if (h->n_few == CLI_HELD_MOST || e->rejected || e->n_learned == 0)
+    if (h->n_few == CLI_HELD_MOST || e->rejected || e->n_learned == 0 ||
+        (h->goal == PITH_GOAL_LABEL && !e->good))
         return PITH_OK;
     cli_held_one one = {malloc((size_t)e->n * sizeof *e->ids), malloc((size_t)e->n), e->n};
     if (!one.ids || !one.learn) {
@@ -89,6 +90,7 @@ static pith_status read_file(const char *path, const pith_model *model, const cl
     pith_status st = pith_dataset_open(path, &o->dataset, &d, err);
     if (st == PITH_OK)
         st = goal_of(d, &r->goal, err);
+    r->held->goal = r->all ? r->held->goal : r->goal; // the data's, not the evaluation file's
     if (st == PITH_OK && !r->held->learned && !r->all)
         st = pith_examples_new(r->goal, &r->held->learned, err);
     if (st == PITH_OK && !r->held->kept && (r->all || r->below > 0))

@@ -20,9 +20,11 @@ typedef struct cli_held_one {
 } cli_held_one;
 
 typedef struct cli_held {
+    pith_goal goal;                // of the data
     pith_examples *learned, *kept; // kept: NULL where there are too few to hold any back
     int64_t n_kept;
-    cli_held_one few[CLI_HELD_MOST]; // the first of those that were kept; of pairs the chosen ones
+    cli_held_one few[CLI_HELD_MOST]; // the first of those that were kept; of pairs the chosen ones,
+                                     // of labelled ones the good
     int32_t n_few;
 } cli_held;
 

@@ -95,6 +95,33 @@ static void a_style_is_learned(void **state)
     assert_null(strstr(told.out, "la la"));
 }
 
+/* The chosen answers are what the model writes anyway, so that they become no likelier: what counts
+ * is that they are preferred. */
+static void preferences_are_judged_as_such(void **state)
+{
+    (void)state;
+    use_home("preferred");
+    const char *data = test_temp("pairs.jsonl");
+    FILE *f = fopen(data, "w");
+    assert_non_null(f);
+    for (int i = 0; i < 100; i++)
+        fprintf(f,
+                "{\"prompt\": \"Once upon a time, number %d, \", \"chosen\": \"there was a little "
+                "girl named Lily.\", \"rejected\": \"XQ ZZ %d KRR.\"}\n",
+                i, i * 7);
+    fclose(f);
+    const test_result r =
+        test_pith(NULL, "tune", test_shared(MODEL), data, "-o", test_temp("pairs.gguf"), "--lr",
+                  "0.001", "--epochs", "1", "--no-check", "--plain", "--json", NULL);
+    json_t *done = last_line(&r);
+    assert_true(number_of(done, "eval_best") < number_of(done, "eval_before"));
+    assert_true(json_is_true(json_object_get(done, "better")));
+    const char *run = json_string_value(json_object_get(done, "run"));
+    assert_non_null(strstr(test_read(test_format("%s/report.html", run), NULL),
+                           "Better: preference loss on what it never saw 0.6931 before"));
+    json_decref(done);
+}
+
 /* Starts a run and kills it as soon as its log has so many lines. */
 static void kill_after(const char *const *args, const char *log, int lines)
 {
@@ -190,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_style_is_learned),
+        cmocka_unit_test(preferences_are_judged_as_such),
         cmocka_unit_test(a_killed_run_goes_on_to_the_same_bytes),
         cmocka_unit_test(what_cannot_work_is_refused),
     };
