@@ -73,7 +73,8 @@ enum { PX_GEMM_ROWS = 192 };
  *
  * forward writes out and lse[i * lse_stride] = log of the sum of e^score; lse may be NULL.
  * back reads out, lse and dout and writes dq, dk, dv of this query head (the caller adds up those
- * of the heads that share keys); probabilities are computed anew. */
+ * of the heads that share keys); probabilities are computed anew. NaN or infinity in
+ * a key or value may reach every token of the segment. */
 typedef struct px_grad_attn {
     int64_t n;
     int32_t head_dim;  // D of q, k: at most PX_GRAD_HEAD
